@@ -1,0 +1,64 @@
+/** A pending timer. Cancelling twice, or after it fired, is harmless. */
+export interface Timer {
+  cancel(): void
+}
+
+/** The only way to the wall clock and to timers, so that tests need no sleeping. */
+export interface Clock {
+  /** Wall clock in epoch milliseconds; may jump in either direction. */
+  nowMs(): number
+  /** Monotonic milliseconds with fractions, for durations only. */
+  monotonicMs(): number
+  /** Calls `fire` once, not before `delayMs` have passed. Does not keep the process alive. */
+  after(delayMs: number, fire: () => void): Timer
+}
+
+export const systemClock: Clock = {
+  nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  after(delayMs, fire) {
+    const handle = setTimeout(fire, delayMs)
+    handle.unref()
+    return { cancel: () => clearTimeout(handle) }
+  },
+}
+
+/** A clock that moves only when told to; timers fire inside {@link advanceTo}, in order of their time. */
+export class ManualClock implements Clock {
+  #nowMs: number
+  #timers: { readonly atMs: number; readonly fire: () => void }[] = []
+
+  constructor(startMs = 0) {
+    this.#nowMs = startMs
+  }
+
+  nowMs(): number {
+    return this.#nowMs
+  }
+
+  monotonicMs(): number {
+    return this.#nowMs
+  }
+
+  after(delayMs: number, fire: () => void): Timer {
+    const timer = { atMs: this.#nowMs + delayMs, fire }
+    this.#timers.push(timer)
+    return {
+      cancel: () => {
+        this.#timers = this.#timers.filter((t) => t !== timer)
+      },
+    }
+  }
+
+  /** Moves the clock to `ms` and fires what became due. */
+  advanceTo(ms: number): void {
+    for (;;) {
+      const due = this.#timers.filter((t) => t.atMs <= ms).sort((a, b) => a.atMs - b.atMs)[0]
+      if (due === undefined) break
+      this.#timers = this.#timers.filter((t) => t !== due)
+      this.#nowMs = Math.max(this.#nowMs, due.atMs)
+      due.fire()
+    }
+    this.#nowMs = ms
+  }
+}

@@ -1,0 +1,64 @@
+import type { FormatName, FormatSpec } from '../plan/data-source.ts'
+import type { Column } from '../plan/schema.ts'
+import type { Row } from '../plan/sql-value.ts'
+import type { ByteWriter } from './byte-writer.ts'
+import type { Vector } from './vector.ts'
+
+/**
+ * Bytes to columns and back, for one side (key or value) of a topic. One declaration per format; the
+ * list in `formats/registry.ts` is what statements may name.
+ */
+export interface Format {
+  readonly name: FormatName
+  /** What {@link FormatSpec.properties} it knows. */
+  readonly properties: readonly string[]
+  readonly supportsKey: boolean
+  readonly supportsValue: boolean
+  readonly supportsSeveralColumns: boolean
+  /** Which forms a single column may have; the first is the default. */
+  readonly wrappings: readonly ('wrapped' | 'unwrapped')[]
+  /** Why columns can't be held in this format, as a sentence, or null if they can. */
+  refuses(side: 'key' | 'value', columns: readonly Column[], spec: FormatSpec): string | null
+  decoder(side: 'key' | 'value', columns: readonly Column[], spec: FormatSpec): ColumnDecoder
+  encoder(side: 'key' | 'value', columns: readonly Column[], spec: FormatSpec): ColumnEncoder
+}
+
+/** A row that could not be decoded. */
+export interface DecodeFailure {
+  /** Position among the rows handed to the decoder. */
+  readonly row: number
+  /** What was wrong, with a path into the value where there is one (`$.A.B[2]`). */
+  readonly reason: string
+}
+
+export interface ColumnDecoder {
+  /**
+   * Decodes `count` ranges of `bytes`.
+   *
+   * @param starts  one entry per row; −1 is a null (all columns null)
+   * @param wanted  which columns (positions in the declared list) to materialise; others are only validated
+   * @param failures  receives rows that don't decode; their columns are null
+   * @returns one vector per declared column; null for those not wanted
+   */
+  decode(
+    bytes: Uint8Array,
+    starts: Int32Array,
+    ends: Int32Array,
+    count: number,
+    wanted: readonly number[],
+    failures: DecodeFailure[],
+  ): (Vector | null)[]
+}
+
+export interface ColumnEncoder {
+  /**
+   * Appends the bytes of one row to `into`.
+   *
+   * @param vectors  one per declared column
+   * @returns false for null bytes (a key whose only column is null, format NONE)
+   * @throws QueryError when a value cannot be written in this format
+   */
+  encode(vectors: readonly Vector[], row: number, into: ByteWriter): boolean
+  /** The same for a row of values. */
+  encodeRow(row: Row, into: ByteWriter): boolean
+}

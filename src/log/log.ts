@@ -1,0 +1,194 @@
+/**
+ * The partitioned log as everything above sees it. The embedded log implements it, a Kafka adapter can
+ * later; nothing above may know which one it has. Names of settings are Kafka's.
+ *
+ * Offsets are whole numbers up to 2^53 − 1. Batches are Kafka record batches (magic 2), bytes as stored.
+ */
+export interface Log {
+  /** Identity of this log: state written for another one is not ours. */
+  readonly id: string
+
+  topic(name: string): TopicDescription | undefined
+  topics(): readonly TopicDescription[]
+  /** @throws StorageError `LOG_TOPIC_EXISTS`, `LOG_INVALID_TOPIC` (Kafka's rule for names), `LOG_INVALID_CONFIG` */
+  createTopic(name: string, spec: TopicSpec): Promise<TopicDescription>
+  /** Removes a topic with its records. @throws StorageError `LOG_UNKNOWN_TOPIC` */
+  deleteTopic(name: string): Promise<void>
+
+  /** A producer with linger, batching, partitioning and retries of its own. */
+  producer(options?: ProducerOptions): Producer
+
+  /**
+   * Takes ownership of `name` (a query worker, say): later commits under an older epoch are fenced.
+   * Epochs survive restarts and only grow.
+   */
+  claim(name: string): Promise<CommitOwner>
+
+  /**
+   * Makes everything in `group` durable and visible together, or nothing of it. Resolves once that is
+   * decided; `unknown` (a failed write or sync) means: drop working state, reopen, read the committed
+   * offsets back, and go on from there.
+   */
+  commit(group: CommitGroup): Promise<CommitOutcome>
+
+  /**
+   * Whole record batches from the one holding `fromOffset` on, at most about `bytesMax` (one batch at
+   * least), none beyond the high watermark or, for read_committed, the last stable offset. The first
+   * batch may start before `fromOffset`: the reader skips those records. CRCs are verified.
+   *
+   * @throws StorageError `LOG_OFFSET_OUT_OF_RANGE`, `LOG_CORRUPT` (naming topic, partition, offset), `LOG_UNKNOWN_TOPIC`
+   */
+  read(
+    topic: string,
+    partition: number,
+    fromOffset: number,
+    bytesMax: number,
+    isolation?: Isolation,
+  ): Promise<LogSlice>
+
+  /** What may be read of a partition now. Synchronous: in process the ends are always known. */
+  ends(topic: string, partition: number): PartitionEnds
+
+  /** The first offset whose record has a timestamp ≥ `timestampMs`, or null if there is none. */
+  offsetForTime(topic: string, partition: number, timestampMs: number): Promise<number | null>
+
+  /** Committed offsets of a consumer group: the next offset to read, per topic and partition. */
+  committedOffsets(group: string): readonly CommittedOffset[]
+  commitOffsets(group: string, offsets: readonly CommittedOffset[]): Promise<void>
+  /** Forgets a group's offsets. */
+  deleteGroup(group: string): Promise<void>
+  groups(): readonly string[]
+
+  /** Calls `listener` after ends have moved, at most once per commit; returns how to stop. */
+  onEndsMoved(listener: () => void): () => void
+
+  /** 'open', 'disk low', 'closed after I/O error', 'closed'; with a sentence for people. */
+  health(): LogHealth
+
+  close(): Promise<void>
+}
+
+export type Isolation = 'read_committed' | 'read_uncommitted'
+
+export interface TopicSpec {
+  readonly partitions: number
+  /** Topic settings under Kafka's names; unknown names and bad values are refused. */
+  readonly config?: Readonly<Record<string, string>>
+}
+
+export interface TopicDescription {
+  readonly name: string
+  /** 22 characters of URL-safe base64; a re-created topic gets a new one. */
+  readonly id: string
+  readonly partitions: number
+  readonly config: Readonly<Record<string, string>>
+  /** Belongs to Millrace itself (changelogs, offsets, definitions). */
+  readonly internal: boolean
+}
+
+export interface PartitionEnds {
+  readonly logStart: number
+  readonly highWatermark: number
+  readonly lastStable: number
+}
+
+export interface LogSlice {
+  /** Whole record batches, back to back; empty at the end of the log. Owned by the reader. */
+  readonly bytes: Uint8Array
+  /** Where to read next. */
+  readonly nextOffset: number
+  /** Offsets [first, last] per producer id whose records were aborted and must be skipped (read_committed). */
+  readonly aborted: readonly {
+    readonly producerId: number
+    readonly firstOffset: number
+    readonly lastOffset: number
+  }[]
+}
+
+export interface CommittedOffset {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  /** Free text of the committer, at most 4096 bytes. */
+  readonly metadata?: string
+}
+
+export interface CommitOwner {
+  readonly name: string
+  readonly epoch: number
+}
+
+export interface CommitGroup {
+  readonly owner: CommitOwner
+  readonly appends: readonly GroupAppend[]
+  readonly offsets: readonly { readonly group: string; readonly offsets: readonly CommittedOffset[] }[]
+  /** Created before, deleted after the appends, in the same atomic step. */
+  readonly createTopics?: readonly (TopicSpec & { readonly name: string })[]
+  readonly deleteTopics?: readonly string[]
+}
+
+export interface GroupAppend {
+  readonly topic: string
+  readonly partition: number
+  /** One or more record batches; base offsets and leader epochs are set by the log. Not touched by the caller afterwards. */
+  readonly batches: Uint8Array
+}
+
+export type CommitOutcome =
+  /** Base offset of each append, in the order of `appends`. */
+  | { readonly kind: 'committed'; readonly baseOffsets: readonly number[] }
+  | { readonly kind: 'fenced' }
+  | { readonly kind: 'unknown'; readonly cause: unknown }
+
+export interface ProducerOptions {
+  /** 0: answered when queued; 1: when written to the OS; 'all' (default): when durable. */
+  readonly acks?: 0 | 1 | 'all'
+  readonly lingerMs?: number
+  readonly batchBytesMax?: number
+  readonly compression?: 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
+  readonly partitioner?: 'murmur2' | 'round-robin'
+  readonly transactionalId?: string
+  readonly transactionTimeoutMs?: number
+}
+
+export interface RecordHeader {
+  readonly key: string
+  readonly value: Uint8Array | null
+}
+
+export interface ProducerRecord {
+  readonly topic: string
+  /** Absent: chosen by the partitioner. */
+  readonly partition?: number
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+  /** Epoch ms; absent: now. */
+  readonly timestampMs?: number
+  readonly headers?: readonly RecordHeader[]
+}
+
+export interface Delivery {
+  readonly topic: string
+  readonly partition: number
+  /** −1 under acks 0. */
+  readonly offset: number
+  readonly timestampMs: number
+}
+
+export interface Producer {
+  /** Resolves as `acks` says. Back-pressure: awaiting every promise is not needed, awaiting `flush` now and then is. */
+  send(record: ProducerRecord): Promise<Delivery>
+  /** Resolves when everything sent so far is answered. */
+  flush(): Promise<void>
+  /** With a transactional id: fences older producers of that id. */
+  beginTransaction(): Promise<void>
+  sendOffsets(group: string, offsets: readonly CommittedOffset[]): Promise<void>
+  commitTransaction(): Promise<void>
+  abortTransaction(): Promise<void>
+  close(): Promise<void>
+}
+
+export interface LogHealth {
+  readonly state: 'open' | 'disk low' | 'closed after I/O error' | 'closed'
+  readonly detail: string
+}

@@ -1,0 +1,170 @@
+import type { DataSource, FormatSpec } from './data-source.ts'
+import type { Expr } from './expression.ts'
+import type { QueryPlan } from './plan-node.ts'
+import type { Schema } from './schema.ts'
+import type { SqlType } from './sql-type.ts'
+import type { Row, SqlValue } from './sql-value.ts'
+
+/**
+ * A statement after analysis: what is to be done, with everything resolved. The contract between `sql`
+ * (or `dsl`) and `runtime`. Each is made against the catalog as it is when the statement's turn comes.
+ */
+export type Command =
+  | CreateSource
+  | CreateQuery
+  | InsertSelect
+  | InsertValues
+  | CreateAlert
+  | PushQuery
+  | PullQuery
+  | AlterSource
+  | {
+      readonly kind: 'create-type'
+      readonly name: string
+      readonly type: SqlType
+      readonly ifNotExists: boolean
+    }
+  | { readonly kind: 'drop-type'; readonly name: string; readonly ifExists: boolean }
+  | {
+      readonly kind: 'drop'
+      readonly what: 'stream' | 'table' | 'alert'
+      readonly name: string
+      readonly ifExists: boolean
+      readonly deleteTopic: boolean
+    }
+  /** `id` null: ALL. */
+  | { readonly kind: 'terminate' | 'pause' | 'resume'; readonly id: string | null }
+  | { readonly kind: 'explain-query'; readonly id: string }
+  | { readonly kind: 'explain-statement'; readonly command: Command }
+  | { readonly kind: 'describe'; readonly name: string; readonly extended: boolean }
+  | { readonly kind: 'describe-all'; readonly what: 'streams' | 'tables'; readonly extended: boolean }
+  | { readonly kind: 'describe-function'; readonly name: string }
+  | { readonly kind: 'show'; readonly what: ShowKind; readonly extended: boolean; readonly all: boolean }
+  | { readonly kind: 'set'; readonly name: string; readonly value: string }
+  | { readonly kind: 'unset'; readonly name: string }
+  | {
+      readonly kind: 'print'
+      readonly topic: string
+      readonly fromBeginning: boolean
+      readonly interval: number | null
+      readonly limit: number | null
+    }
+  /** IF NOT EXISTS or IF EXISTS found nothing to do; the sentence says why. */
+  | { readonly kind: 'nothing'; readonly message: string }
+
+export type ShowKind =
+  | 'streams'
+  | 'tables'
+  | 'topics'
+  | 'queries'
+  | 'functions'
+  | 'types'
+  | 'properties'
+  | 'variables'
+  | 'alerts'
+
+/** CREATE STREAM / TABLE with columns. */
+export interface CreateSource {
+  readonly kind: 'create-source'
+  readonly source: DataSource
+  /** Set when the topic is to be made; null: it exists. */
+  readonly createTopic: {
+    readonly partitions: number
+    readonly config: Readonly<Record<string, string>>
+  } | null
+  readonly orReplace: boolean
+  /** CREATE SOURCE TABLE: a query that materialises it under this id. */
+  readonly materialise: { readonly queryId: string; readonly plan: QueryPlan } | null
+}
+
+/** CREATE STREAM / TABLE … AS SELECT. */
+export interface CreateQuery {
+  readonly kind: 'create-query'
+  readonly queryId: string
+  readonly source: DataSource
+  readonly plan: QueryPlan
+  readonly createTopic: {
+    readonly partitions: number
+    readonly config: Readonly<Record<string, string>>
+  } | null
+  readonly orReplace: boolean
+}
+
+export interface InsertSelect {
+  readonly kind: 'insert-select'
+  readonly queryId: string
+  readonly into: string
+  readonly plan: QueryPlan
+  readonly statement: string
+}
+
+export interface InsertValues {
+  readonly kind: 'insert-values'
+  readonly into: DataSource
+  /** One value per column of the source's schema: evaluated when executed (they may call UNIX_TIMESTAMP()). */
+  readonly values: readonly Expr[]
+  /** null: now. */
+  readonly rowtime: Expr | null
+}
+
+/** An alert: a query whose events go to a stream and whose state is a table, both with this name in them. */
+export interface CreateAlert {
+  readonly kind: 'create-alert'
+  readonly name: string
+  readonly queryId: string
+  readonly plan: QueryPlan
+  /** The stream of its events. */
+  readonly events: DataSource
+  readonly orReplace: boolean
+  readonly statement: string
+}
+
+export interface AlterSource {
+  readonly kind: 'alter-source'
+  readonly source: DataSource
+}
+
+export interface PushQuery {
+  readonly kind: 'push-query'
+  readonly plan: QueryPlan
+  readonly statement: string
+}
+
+/** A question about the state of a table, or a read of a stream's topic up to its present end. */
+export interface PullQuery {
+  readonly kind: 'pull-query'
+  readonly source: DataSource
+  /** Columns of the answer, in order; names as shown. */
+  readonly schema: Schema
+  /** One per column of `schema`, over the source's schema and pseudo columns. */
+  readonly columns: readonly Expr[]
+  /** The whole WHERE; null: all rows. Always applied, whatever `access` narrows. */
+  readonly where: Expr | null
+  readonly access: PullAccess
+  readonly limit: number | null
+}
+
+export type PullAccess =
+  /** Whole keys, one row of key columns each; with bounds on the window's start and end (epoch ms, inclusive) where windowed. */
+  | { readonly kind: 'keys'; readonly keys: readonly Row[]; readonly window: PullWindowBounds | null }
+  /** A range over the only key column; bounds null where open. */
+  | {
+      readonly kind: 'range'
+      readonly from: SqlValue
+      readonly fromInclusive: boolean
+      readonly to: SqlValue
+      readonly toInclusive: boolean
+    }
+  | { readonly kind: 'scan'; readonly window: PullWindowBounds | null }
+
+export interface PullWindowBounds {
+  readonly startFromMs: number | null
+  readonly startToMs: number | null
+  readonly endFromMs: number | null
+  readonly endToMs: number | null
+}
+
+/** Settings as SET gives them, by full name; `ksql.streams.` prefixes are removed. */
+export type Settings = ReadonlyMap<string, string>
+
+export type { FormatSpec }
