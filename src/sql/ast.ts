@@ -445,6 +445,7 @@ interface WindowBase {
 
 // -------------------------------------------------------------------------------------- expressions
 
+/** Parentheses leave no trace: the tree's shape has them, and printing puts them where they are needed. */
 export type Expression =
   | Literal
   | ColumnReference
@@ -469,7 +470,6 @@ export type Expression =
   | CallExpression
   | LambdaExpression
   | TimeUnitExpression
-  | ParenthesizedExpression
 
 export type Literal =
   | StringLiteral
@@ -688,13 +688,6 @@ export interface LambdaExpression {
 export interface TimeUnitExpression {
   readonly kind: 'time-unit'
   readonly unit: TimeUnit
-  readonly at: Position
-}
-
-/** `( operand )`, kept so that printing and generated names show what was written. */
-export interface ParenthesizedExpression {
-  readonly kind: 'parenthesized'
-  readonly operand: Expression
   readonly at: Position
 }
 
