@@ -1,0 +1,35 @@
+/** The public interface of Millrace. */
+export { Millrace } from './runtime/millrace.ts'
+export type {
+  ConsumeOptions,
+  MillraceOptions,
+  NewData,
+  NewRecord,
+  QueryCounters,
+  QueryStatus,
+  SqlOptions,
+} from './runtime/millrace.ts'
+export { RowStream, type StreamedRow } from './runtime/row-stream.ts'
+export type { PlainValue, RowObject } from './runtime/row-object.ts'
+export type {
+  ConsumedRecord,
+  MessageResult,
+  PrintResult,
+  RowsResult,
+  StatementResult,
+  StreamResult,
+  TextResult,
+} from './runtime/statement-result.ts'
+export {
+  MillraceError,
+  NotSupportedError,
+  QueryError,
+  RecordError,
+  SqlError,
+  StorageError,
+  type Position,
+} from './base/errors.ts'
+export { ManualClock, systemClock, type Clock } from './base/clock.ts'
+export type { Schema, Column } from './plan/schema.ts'
+export type { SqlType } from './plan/sql-type.ts'
+export type { Row, SqlValue } from './plan/sql-value.ts'
