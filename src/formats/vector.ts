@@ -58,7 +58,7 @@ export class BooleanVector {
   }
 }
 
-const utf8 = new TextDecoder('utf-8')
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** STRING as UTF-8 ranges of `bytes`, turned into JavaScript strings only when asked for. */
 export class TextVector {
