@@ -200,13 +200,13 @@ function toDecimal(from: SqlType, precision: number, scale: number): (value: Sql
       return (value) => fitDecimal(value as Big, precision, scale)
     case 'DOUBLE':
       return (value) => {
-        if (!Number.isFinite(value)) throw new RangeError(`${String(value)} has no DECIMAL form.`)
+        if (!Number.isFinite(value)) throw new RangeError(`${value as number} has no DECIMAL form.`)
         return fitDecimal(new Big(value as number), precision, scale)
       }
     case 'STRING':
       return (value) => fitDecimal(parseDecimal(value as string), precision, scale)
     default:
-      return (value) => fitDecimal(new Big(String(value)), precision, scale)
+      return (value) => fitDecimal(new Big(String(value as number | bigint)), precision, scale)
   }
 }
 

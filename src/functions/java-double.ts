@@ -31,7 +31,7 @@ export function doubleToBigint(value: number): number | bigint {
   if (Number.isNaN(value)) return 0
   const whole = Math.trunc(value) + 0
   if (Number.isSafeInteger(whole)) return whole
-  if (value >= 9223372036854775807) return 9223372036854775807n
-  if (value <= -9223372036854775808) return -9223372036854775808n
+  if (value >= 2 ** 63) return 9223372036854775807n
+  if (value <= -(2 ** 63)) return -9223372036854775808n
   return BigInt(whole)
 }

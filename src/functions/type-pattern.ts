@@ -7,6 +7,8 @@ export type TypePattern =
   | SqlType
   /** Any type, or any of the kinds in `among`; every use within a signature is the same type. */
   | TypeVariable
+  /** Any type, each use its own. */
+  | { readonly kind: 'ANY' }
   /** A DECIMAL of whatever precision and scale. */
   | { readonly kind: 'ANY_DECIMAL' }
   | { readonly kind: 'ARRAY'; readonly element: TypePattern }
@@ -29,6 +31,7 @@ export type ArgumentPattern =
 /** Types of the type variables met so far, by name. */
 export type Bindings = Map<string, SqlType>
 
+export const ANY: TypePattern = { kind: 'ANY' }
 export const ANY_DECIMAL: TypePattern = { kind: 'ANY_DECIMAL' }
 
 export function typeVariable(name: string, among: readonly SqlKind[] | null = null): TypeVariable {
@@ -76,6 +79,8 @@ export function accepts(
       bindings.set(pattern.name, type)
       return true
     }
+    case 'ANY':
+      return true
     case 'ANY_DECIMAL':
       return type.kind === 'DECIMAL' || (casts && (type.kind === 'INTEGER' || type.kind === 'BIGINT'))
     case 'ARRAY':
@@ -105,6 +110,8 @@ export function instantiate(
   switch (pattern.kind) {
     case 'VARIABLE':
       return bindings.get(pattern.name) ?? null
+    case 'ANY':
+      return given
     case 'ANY_DECIMAL':
       if (given?.kind === 'INTEGER') return { kind: 'DECIMAL', precision: 10, scale: 0 }
       if (given?.kind === 'BIGINT') return { kind: 'DECIMAL', precision: 19, scale: 0 }
@@ -147,6 +154,8 @@ export function printPattern(pattern: ArgumentPattern): string {
   switch (pattern.kind) {
     case 'VARIABLE':
       return pattern.name
+    case 'ANY':
+      return 'ANY'
     case 'ANY_DECIMAL':
       return 'DECIMAL'
     case 'ARRAY':
