@@ -3,7 +3,7 @@ import type { FunctionContext, FunctionRegistry } from '../functions/function.ts
 import type { Row, SqlValue } from '../plan/sql-value.ts'
 import type { Expr } from '../plan/expression.ts'
 import type { Schema } from '../plan/schema.ts'
-import type { TaskStores } from '../state/store.ts'
+import type { StoreKey, TaskStores } from '../state/store.ts'
 import type { Batch } from './batch.ts'
 
 /**
@@ -30,6 +30,21 @@ export interface Operator {
   advance(streamTimeMs: number): Promise<void>
   /** The event time at which this operator next has something to do by itself (a window closing, a timer), or null. */
   nextTimerMs(): number | null
+  /**
+   * The committed rows of a table operator's output, for pull queries: batches in the schema of its output,
+   * by partition-local key order (windows ascending within a key). Absent where there is nothing to ask.
+   */
+  readCommitted?(range: ReadRange): AsyncIterable<Batch>
+}
+
+/** What a pull query reads of a store. Bounds on window starts are inclusive, epoch ms. */
+export interface ReadRange {
+  /** Exactly these keys; or null: all keys in [from, to), null being an open end. */
+  readonly keys: readonly StoreKey[] | null
+  readonly from: StoreKey | null
+  readonly to: StoreKey | null
+  readonly startFromMs: number
+  readonly startToMs: number
 }
 
 /** What a row that counts for nothing is counted under. Shown per query. */
