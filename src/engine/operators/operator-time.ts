@@ -1,0 +1,59 @@
+import { BIGINT } from '../../plan/sql-type.ts'
+import type { Row } from '../../plan/sql-value.ts'
+import type { KeyValueStore, TaskStores } from '../../state/store.ts'
+import { rowCodec } from '../../state/value-codec.ts'
+import type { Loading } from './loading.ts'
+
+/** Before the first record. */
+export const NEVER = -1
+
+const KEY = 't'
+
+/**
+ * The times an operator remembers, in one entry of the key-value store `time`: stream time first (the
+ * highest event time seen), then what the operator counts on. Epoch ms, {@link NEVER} at first.
+ *
+ * The store is the only truth: an operator reads its times when a pass starts and writes them when it
+ * ends, so that a cycle that fails takes them back with everything else.
+ */
+export class OperatorTime {
+  readonly #store: KeyValueStore<Row>
+  readonly #count: number
+  #loaded = false
+
+  /** @param count how many times, stream time included */
+  constructor(stores: TaskStores, count: number) {
+    this.#count = count
+    this.#store = stores.keyValue('time', rowCodec(Array<typeof BIGINT>(count).fill(BIGINT)))
+  }
+
+  load(): Loading {
+    const loading = this.#store.load([KEY])
+    if (loading === undefined) {
+      this.#loaded = true
+      return undefined
+    }
+    return loading.then(() => {
+      this.#loaded = true
+    })
+  }
+
+  /** Whether {@link read} may be called. */
+  get loaded(): boolean {
+    return this.#loaded
+  }
+
+  /** A copy: one entry per time. */
+  read(): number[] {
+    const row = this.#store.get(KEY)
+    return row === undefined ? Array<number>(this.#count).fill(NEVER) : (row.slice() as number[])
+  }
+
+  /** Keeps `times` if they differ from what is stored. */
+  write(times: readonly number[]): void {
+    const before = this.#store.get(KEY)
+    if (before !== undefined && before.every((time, i) => time === times[i])) return
+    if (before === undefined && times.every((time) => time === NEVER)) return
+    this.#store.put(KEY, times.slice())
+  }
+}
