@@ -1,5 +1,6 @@
 import type { IToken } from 'chevrotain'
 import type { SyntaxFailure } from './parser.ts'
+import { nearWords } from './syntax-repair.ts'
 import * as T from './tokens.ts'
 import { K } from './tokens.ts'
 
@@ -93,6 +94,9 @@ function outsideTheDialect({ found, before, rule, index }: Mistake): WrittenHint
   if (index === 0 && rule === 'statement') {
     const hint = FOREIGN_STATEMENTS[word]
     if (hint !== undefined) return { message: `There is no ${word} statement.`, hint }
+    if (nearWords(word).length === 0) {
+      return { hint: 'Statements begin with a word such as SELECT, CREATE, INSERT, DROP, SHOW or DESCRIBE.' }
+    }
   }
   if (is(found, K.BY) && before?.image.toUpperCase() === 'ORDER') {
     return {
@@ -129,9 +133,9 @@ const FOREIGN_STATEMENTS: Readonly<Record<string, string>> = {
 
 const SET_OPERATIONS: ReadonlySet<string> = new Set(['UNION', 'INTERSECT', 'EXCEPT'])
 
-function subQuery({ found, inside }: Mistake): WrittenHint | undefined {
-  const open = is(found, K.SELECT) && inside('query')
-  if (!open) return undefined
+function subQuery({ found, after, inside }: Mistake): WrittenHint | undefined {
+  const isSelect = is(found, K.SELECT) || (is(found, T.OpenParen) && is(after, K.SELECT))
+  if (!isSelect || !inside('query')) return undefined
   return {
     message: 'A query cannot stand inside another one.',
     hint: 'Make it a stream or table of its own with CREATE … AS.',
@@ -158,6 +162,8 @@ const CLAUSES: readonly { readonly first: T.TokenType; readonly name: string }[]
   { first: K.NOTIFY, name: 'NOTIFY' },
 ]
 
+const FIRST_ALERT_CLAUSE = CLAUSES.findIndex(({ first }) => first === K.FOR)
+
 function clauseOrder({ found, tokens, index, expects, rule }: Mistake): WrittenHint | undefined {
   const place = CLAUSES.findIndex(({ first }) => is(found, first))
   if (place === -1 || found === undefined) return undefined
@@ -177,7 +183,7 @@ function clauseOrder({ found, tokens, index, expects, rule }: Mistake): WrittenH
   if (later.length === 0) return undefined
   return {
     message: `${name} comes before ${CLAUSES[Math.min(...later)]!.name}.`,
-    hint: 'The order is SELECT, FROM, WINDOW, WHERE, GROUP BY, PARTITION BY, HAVING, EMIT, LIMIT.',
+    hint: `The order is ${(place >= FIRST_ALERT_CLAUSE ? CLAUSES.slice(FIRST_ALERT_CLAUSE) : CLAUSES.slice(0, FIRST_ALERT_CLAUSE)).map((clause) => clause.name).join(', ')}.`,
   }
 }
 
@@ -234,6 +240,12 @@ function emitWhat({ rule, found, before }: Mistake): WrittenHint | undefined {
 /** Names, bare words and double quotes where a text belongs. */
 function textQuotes({ found, rule, inside, tokens }: Mistake): WrittenHint | undefined {
   if (found === undefined) return undefined
+  if (is(tokens[0], K.SET, K.UNSET)) {
+    const isSet = tokens[0]!.tokenType === K.SET
+    return {
+      hint: `Write ${isSet ? "SET 'auto.offset.reset' = 'earliest'" : "UNSET 'auto.offset.reset'"}; with the texts in single quotes.`,
+    }
+  }
   const isName =
     found.tokenType === T.Identifier ||
     found.tokenType === T.QuotedIdentifier ||
@@ -241,11 +253,6 @@ function textQuotes({ found, rule, inside, tokens }: Mistake): WrittenHint | und
   if (isName && (rule === 'string' || (rule === 'literal' && inside('property')))) {
     const text = found.tokenType === T.QuotedIdentifier ? found.image.slice(1, -1) : found.image
     return { hint: `Texts are written in single quotes: '${text}'.` }
-  }
-  if (rule === 'set' || rule === 'unset') {
-    return {
-      hint: `Both sides are texts: ${tokens[0]!.image.toUpperCase()} 'auto.offset.reset'${rule === 'set' ? " = 'earliest'" : ''};`,
-    }
   }
   if (
     inside('statementEnd') &&
