@@ -1,0 +1,121 @@
+import { assert } from '../base/assert.ts'
+import { ByteWriter } from '../formats/byte-writer.ts'
+import type { ColumnEncoder, Format } from '../formats/format.ts'
+import type { Vector } from '../formats/vector.ts'
+import type { GroupAppend } from '../log/log.ts'
+import { murmur2, partitionOf } from '../log/murmur2.ts'
+import { RecordBatchWriter } from '../log/record-batch.ts'
+import type { FormatName } from '../plan/data-source.ts'
+import type { SinkSpec } from '../plan/plan-node.ts'
+import type { Batch } from './batch.ts'
+
+/**
+ * Encodes a query's result into record batches, one writer per partition of the sink's topic; held in
+ * memory until the cycle's commit takes them. A row goes to the partition of its key (without its
+ * window); a row without key to `homePartition`, so that a replay puts it there again.
+ */
+export class Sink {
+  readonly spec: SinkSpec
+  readonly #keyEncoder: ColumnEncoder
+  readonly #valueEncoder: ColumnEncoder
+  readonly #keyColumns: number
+  readonly #writers: RecordBatchWriter[]
+  readonly #home: number
+  readonly #key = new ByteWriter(256)
+  readonly #value = new ByteWriter(4096)
+  #rows = 0
+
+  constructor(spec: SinkSpec, partitions: number, homePartition: number, formatOf: (name: FormatName) => Format | undefined) {
+    this.spec = spec
+    const keys = spec.schema.columns.filter((c) => c.role === 'key')
+    const values = spec.schema.columns.filter((c) => c.role === 'value')
+    const keyFormat = formatOf(spec.keyFormat.name)
+    const valueFormat = formatOf(spec.valueFormat.name)
+    assert(keyFormat && valueFormat, 'formats of a planned sink exist')
+    this.#keyColumns = keys.length
+    this.#keyEncoder = keyFormat.encoder('key', keys, spec.keyFormat)
+    this.#valueEncoder = valueFormat.encoder('value', values, spec.valueFormat)
+    this.#writers = Array.from({ length: partitions }, () => new RecordBatchWriter())
+    this.#home = homePartition % partitions
+  }
+
+  /** Rows written since the start. */
+  get rows(): number {
+    return this.#rows
+  }
+
+  /** Bytes waiting for a commit. */
+  get pendingBytes(): number {
+    let bytes = 0
+    for (const writer of this.#writers) bytes += writer.byteLength
+    return bytes
+  }
+
+  write(batch: Batch): void {
+    const vectors = batch.vectors as readonly Vector[]
+    const keyVectors = vectors.slice(0, this.#keyColumns)
+    const valueVectors = vectors.slice(this.#keyColumns)
+    const key = this.#key
+    const value = this.#value
+    const { windows } = batch
+    const session = this.spec.windowedKey?.type === 'SESSION'
+    const size = batch.size
+    for (let n = 0; n < size; n++) {
+      const row = batch.position(n)
+      key.length = 0
+      const hasKey = this.#keyColumns > 0 && this.#keyEncoder.encode(keyVectors, row, key)
+      let partition = this.#home
+      if (hasKey) {
+        partition = this.#writers.length === 1 ? 0 : partitionOf(murmur2(key.bytes, 0, key.length), this.#writers.length)
+        if (windows !== null) {
+          if (session) putI64(key, windows.ends[row]!)
+          putI64(key, windows.starts[row]!)
+        }
+      }
+      let valueBytes: Uint8Array | null = null
+      value.length = 0
+      if (!batch.isAbsent(row) && this.#valueEncoder.encode(valueVectors, row, value)) valueBytes = value.bytes
+      this.#writers[partition]!.append(
+        batch.timestamps[row]!,
+        hasKey ? key.bytes : null,
+        0,
+        key.length,
+        valueBytes,
+        0,
+        value.length,
+        batch.headers === null ? null : batch.headers[row]!,
+      )
+    }
+    this.#rows += size
+  }
+
+  /** The batches written since the last call, one append per partition that has any. */
+  take(): GroupAppend[] {
+    const appends: GroupAppend[] = []
+    this.#writers.forEach((writer, partition) => {
+      if (writer.recordCount > 0) appends.push({ topic: this.spec.topic, partition, batches: writer.finish() })
+    })
+    return appends
+  }
+
+  /** Forgets what no commit took. */
+  discard(): void {
+    for (const writer of this.#writers) writer.clear()
+  }
+}
+
+function putI64(into: ByteWriter, value: number): void {
+  into.reserve(8)
+  const high = Math.floor(value / 4294967296)
+  const low = value - high * 4294967296
+  const { bytes, length } = into
+  bytes[length] = high >> 24
+  bytes[length + 1] = high >> 16
+  bytes[length + 2] = high >> 8
+  bytes[length + 3] = high
+  bytes[length + 4] = low >>> 24
+  bytes[length + 5] = low >>> 16
+  bytes[length + 6] = low >>> 8
+  bytes[length + 7] = low
+  into.length += 8
+}
