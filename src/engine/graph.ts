@@ -54,7 +54,7 @@ export function buildGraph(plan: QueryPlan, partitionsOf: (topic: string) => num
     const entryNodes: ExchangeNode[] = []
     const visit = (node: PlanNode): void => {
       if (node.kind === 'source') sources.push(node)
-      else if (isExchange(node)) entryNodes.push(node)
+      else if (isExchange(node)) entryNodes.push(node as ExchangeNode)
       else for (const input of inputsOf(node)) visit(input)
     }
     visit(root)
@@ -80,7 +80,8 @@ export function buildGraph(plan: QueryPlan, partitionsOf: (topic: string) => num
   return { subTopologies: done }
 }
 
-export function isExchange(node: PlanNode): node is ExchangeNode {
+/** A boolean and no type guard: a rekey without keys is none. */
+export function isExchange(node: PlanNode): boolean {
   return (node.kind === 'rekey' && node.keys.length > 0) || node.kind === 'table-aggregate'
 }
 

@@ -74,31 +74,38 @@ interface KernelPart {
  * computed column starts a new one, one that reads a passed-on column is rewritten to the original.
  */
 function kernelParts(steps: readonly StageStep[], input: Schema): KernelPart[] {
+  interface OpenPart extends KernelPart {
+    readonly filters: Expr[]
+  }
   const parts: KernelPart[] = []
-  let part: { input: Schema; filters: Expr[]; outputs: readonly Expr[] | null; schema: Schema } | null = null
+  let part: OpenPart | null = null
   let schema = input
   for (const step of steps) {
     const expressions: readonly Expr[] = step.kind === 'filter' ? [step.predicate] : step.columns
-    if (part !== null && part.outputs !== null) {
+    const current = part as OpenPart | null
+    if (current !== null && current.outputs !== null) {
       const plain = new Map<string, Expr>()
-      part.schema.columns.forEach((column, i) => plain.set(column.name, part!.outputs![i]!))
+      const { outputs } = current
+      current.schema.columns.forEach((column, i) => plain.set(column.name, outputs[i]!))
       const reads = new Set(expressions.flatMap((e) => [...columnsOf(e)]))
       const rewritable = [...reads].every((name) => !plain.has(name) || plain.get(name)!.kind === 'column')
       // A filter behind a projection goes into the same loop only if nothing computed would be wasted or repeated.
-      if (rewritable && (step.kind === 'project' || part.outputs.every((o) => o.kind === 'column'))) {
+      if (rewritable && (step.kind === 'project' || outputs.every((o) => o.kind === 'column'))) {
         const rewrite = (e: Expr): Expr => replaceColumns(e, plain)
-        if (step.kind === 'filter') part.filters.push(rewrite(step.predicate))
-        else part = { ...part, outputs: step.columns.map(rewrite), schema: step.schema }
+        if (step.kind === 'filter') current.filters.push(rewrite(step.predicate))
+        else part = { ...current, outputs: step.columns.map(rewrite), schema: step.schema }
         if (step.kind === 'project') schema = step.schema
         continue
       }
-      parts.push(part)
+      parts.push(current)
       part = null
     }
-    part ??= { input: schema, filters: [], outputs: null, schema }
-    if (step.kind === 'filter') part.filters.push(step.predicate)
-    else {
-      part = { ...part, outputs: step.columns, schema: step.schema }
+    const open: OpenPart = (part as OpenPart | null) ?? { input: schema, filters: [], outputs: null, schema }
+    if (step.kind === 'filter') {
+      open.filters.push(step.predicate)
+      part = open
+    } else {
+      part = { ...open, outputs: step.columns, schema: step.schema }
       schema = step.schema
     }
   }

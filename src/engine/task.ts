@@ -147,7 +147,7 @@ export class Task {
   #build(node: PlanNode): Observable<Batch> {
     if (isExchange(node)) {
       const entry = new EntryBoundary()
-      this.#entries.set(node, entry)
+      this.#entries.set(node as ExchangeNode, entry)
       this.#boundaries.push(entry)
       return node.kind === 'table-aggregate' ? this.#operator(node, [entry.output]) : entry.output
     }

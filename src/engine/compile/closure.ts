@@ -2,9 +2,9 @@ import { unreachable } from '../../base/assert.ts'
 import { RecordError } from '../../base/errors.ts'
 import { arithmeticFunction, negateFunction } from '../../functions/arithmetic.ts'
 import { castFunction } from '../../functions/cast.ts'
-import { comparisonFunction, equalityFunction } from '../../functions/comparison.ts'
+import { comparisonFunction, equalsFunction } from '../../functions/comparison.ts'
 import type { FunctionContext, FunctionRegistry } from '../../functions/function.ts'
-import { matchesLike } from '../../functions/like.ts'
+import { likeFunction } from '../../functions/like.ts'
 import type { Expr, Lambda } from '../../plan/expression.ts'
 import type { SqlType } from '../../plan/sql-type.ts'
 import type { SqlValue } from '../../plan/sql-value.ts'
@@ -56,7 +56,12 @@ class ClosureCompiler<S> {
       case 'arithmetic': {
         const left = this.compile(expr.left)
         const right = this.compile(expr.right)
-        const apply = arithmeticFunction(expr.op, expr.left.type, expr.right.type, expr.type)
+        const apply = arithmeticFunction(expr.op, expr.left.type, expr.right.type, expr.type) as (
+          a: SqlValue,
+          b: SqlValue,
+        ) => SqlValue
+        // Strings are joined as Java does it: a null becomes the text "null".
+        if (expr.type.kind === 'STRING') return (s) => apply(left(s), right(s))
         return (s) => {
           const a = left(s)
           const b = right(s)
@@ -65,7 +70,7 @@ class ClosureCompiler<S> {
       }
       case 'negate': {
         const operand = this.compile(expr.operand)
-        const apply = negateFunction(expr.type)
+        const apply = negateFunction(expr.type) as (a: SqlValue) => SqlValue
         return (s) => {
           const a = operand(s)
           return a === null ? null : apply(a)
@@ -90,7 +95,7 @@ class ClosureCompiler<S> {
       case 'in': {
         const operand = this.compile(expr.operand)
         const items = expr.items.map((item) => this.compile(item))
-        const equals = equalityFunction(expr.operand.type)
+        const equals = equalsFunction(expr.operand.type)
         const { negated } = expr
         return (s) => {
           const a = operand(s)
@@ -105,12 +110,13 @@ class ClosureCompiler<S> {
       case 'like': {
         const operand = this.compile(expr.operand)
         const pattern = this.compile(expr.pattern)
-        const { escape, negated } = expr
+        const { negated } = expr
+        const matches = likeFunction(expr.escape)
         return (s) => {
           const a = operand(s)
           const p = pattern(s)
           if (a === null || p === null) throw new RecordError('EXPRESSION_NULL', { message: 'LIKE was given a null.' })
-          return matchesLike(a as string, p as string, escape) !== negated
+          return matches(a as string, p as string) !== negated
         }
       }
       case 'case': {
@@ -161,23 +167,8 @@ class ClosureCompiler<S> {
   #comparison(expr: Extract<Expr, { kind: 'comparison' }>): Closure<S> {
     const left = this.compile(expr.left)
     const right = this.compile(expr.right)
-    const { op } = expr
-    if (op === 'IS DISTINCT FROM' || op === 'IS NOT DISTINCT FROM') {
-      const equals = equalityFunction(expr.left.type)
-      const wanted = op === 'IS NOT DISTINCT FROM'
-      return (s) => {
-        const a = left(s)
-        const b = right(s)
-        return (a === null || b === null ? a === b : equals(a, b)) === wanted
-      }
-    }
-    const compare = comparisonFunction(op, expr.left.type)
-    return (s) => {
-      const a = left(s)
-      if (a === null) return false
-      const b = right(s)
-      return b !== null && compare(a, b)
-    }
+    const compare = comparisonFunction(expr.op, expr.left.type)
+    return (s) => compare(left(s), right(s))
   }
 
   #subscript(expr: Extract<Expr, { kind: 'subscript' }>): Closure<S> {

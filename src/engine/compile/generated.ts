@@ -313,7 +313,11 @@ class KernelWriter {
     const right = this.code(expr.right)
     if (left.form === 'number' && right.form === 'number') {
       const isNull = either(left.isNull, right.isNull)
-      const compared = `${left.text} ${op} ${right.text}`
+      // NaN is neither equal to nor different from anything.
+      const compared =
+        expr.op === '<>' && expr.left.type.kind === 'DOUBLE'
+          ? `(${left.text} < ${right.text} || ${left.text} > ${right.text})`
+          : `${left.text} ${op} ${right.text}`
       return {
         form: 'boolean',
         text: isNull === null ? `(${compared})` : `(!(${isNull}) && ${compared})`,

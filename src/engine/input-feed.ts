@@ -1,0 +1,218 @@
+import { assert } from '../base/assert.ts'
+import type { CommittedOffset, Log } from '../log/log.ts'
+import type { PlanNode } from '../plan/plan-node.ts'
+import { inputsOf } from '../plan/plan-node.ts'
+import type { Batch } from './batch.ts'
+import { withSelection } from './gather.ts'
+import type { QueryInput, QueryRun } from './query-run.ts'
+import type { SharedReader } from './shared-reader.ts'
+import type { UnreadableRecord } from './source-decoder.ts'
+
+/** Where a query is in one of its inputs. */
+interface InputState {
+  readonly input: QueryInput
+  /** Next offset to read from the log. */
+  readOffset: number
+  /** First offset not yet handed to the query. */
+  consumedOffset: number
+  /** What was read and not yet handed over, and how far into its selection that is. */
+  waiting: { batch: Batch; from: number; unreadable: readonly UnreadableRecord[] } | null
+  /** Highest event time handed over, or −1. */
+  eventTimeMs: number
+  /** A table that is read to this offset before a stream that joins it starts; null: not (any more). */
+  loadTo: number | null
+}
+
+/** A record that a query could not read. */
+export interface UnreadableAt extends UnreadableRecord {
+  readonly topic: string
+  readonly partition: number
+}
+
+/**
+ * Hands a query its inputs in a reproducible order.
+ *
+ * Each step takes what has been read of every input of a group and cuts it at a common time: the smallest
+ * last timestamp among inputs with data. So catching up through a backlog meets rows in the order live
+ * running met them. An input at its end holds nobody back. Tables that a stream joins are read to their
+ * present end first when the query starts from nothing.
+ */
+export class InputFeed {
+  readonly #run: QueryRun
+  readonly #log: Log
+  readonly #reader: SharedReader
+  readonly #states: readonly InputState[]
+  readonly #groups: readonly (readonly InputState[])[]
+  readonly #unreadable: UnreadableAt[] = []
+  #rowsIn = 0
+
+  /**
+   * @param committed  offsets to go on from; inputs without one start where `reset` says
+   */
+  constructor(
+    run: QueryRun,
+    log: Log,
+    reader: SharedReader,
+    options: { readonly committed: readonly CommittedOffset[]; readonly reset: 'earliest' | 'latest' },
+  ) {
+    this.#run = run
+    this.#log = log
+    this.#reader = reader
+    const fresh = options.committed.length === 0
+    const joined = joinedTables(run.plan.root)
+    this.#states = run.inputs.map((input) => {
+      reader.register(input.source.source, run.neededColumns(input.source))
+      const known = options.committed.find((c) => c.topic === input.topic && c.partition === input.partition)
+      const ends = log.ends(input.topic, input.partition)
+      const isTable = input.source.output === 'table'
+      const start = options.reset === 'latest' && !isTable ? ends.lastStable : ends.logStart
+      const offset = known?.offset ?? start
+      return {
+        input,
+        readOffset: offset,
+        consumedOffset: offset,
+        waiting: null,
+        eventTimeMs: known?.metadata === undefined || known.metadata === '' ? -1 : Number(known.metadata),
+        loadTo: fresh && joined.has(input.source) ? ends.lastStable : null,
+      }
+    })
+    const groups = new Map<number, InputState[]>()
+    for (const state of this.#states) {
+      const group = groups.get(state.input.group)
+      if (group === undefined) groups.set(state.input.group, [state])
+      else group.push(state)
+    }
+    this.#groups = [...groups.values()]
+  }
+
+  /** Rows handed to the query since the start. */
+  get rowsIn(): number {
+    return this.#rowsIn
+  }
+
+  /** Highest event time handed over, or −1. */
+  get eventTimeMs(): number {
+    return this.#states.reduce((latest, s) => Math.max(latest, s.eventTimeMs), -1)
+  }
+
+  /** Reads, hands over and drains one step of every group; false if there was nothing to read. */
+  async step(): Promise<boolean> {
+    let worked = false
+    for (const group of this.#groups) if (await this.#stepGroup(group)) worked = true
+    return worked
+  }
+
+  /** Whether everything that may be read has been handed over. */
+  get atEnd(): boolean {
+    return this.#states.every((s) => s.waiting === null && s.readOffset >= this.#log.ends(s.input.topic, s.input.partition).lastStable)
+  }
+
+  /** Records between what was handed over and the end of what may be read, over all inputs. */
+  get lag(): number {
+    return this.#states.reduce(
+      (sum, s) => sum + Math.max(0, this.#log.ends(s.input.topic, s.input.partition).lastStable - s.consumedOffset),
+      0,
+    )
+  }
+
+  /** Offsets that go with what has been handed over; the metadata carries each input's event time. */
+  offsets(): CommittedOffset[] {
+    return this.#states.map((s) => ({
+      topic: s.input.topic,
+      partition: s.input.partition,
+      offset: s.consumedOffset,
+      metadata: s.eventTimeMs < 0 ? '' : String(s.eventTimeMs),
+    }))
+  }
+
+  /** Records passed over since the last call because they could not be read. */
+  takeUnreadable(): UnreadableAt[] {
+    return this.#unreadable.splice(0)
+  }
+
+  async #stepGroup(group: readonly InputState[]): Promise<boolean> {
+    const loading = group.filter((s) => s.loadTo !== null && s.consumedOffset < s.loadTo)
+    if (loading.length === 0) for (const s of group) s.loadTo = null
+    const active = loading.length > 0 ? loading : group
+    const reads = active.filter((s) => s.waiting === null).map((s) => this.#read(s))
+    if (reads.length > 0) await Promise.all(reads)
+    const ready = active.filter((s) => s.waiting !== null)
+    if (ready.length === 0) return false
+    // Only the inputs of one group meet; a lone one is never cut.
+    const bound = ready.length === 1 ? Infinity : Math.min(...ready.map((s) => lastTimestamp(s.waiting!.batch)))
+    for (const state of ready) this.#handOver(state, bound)
+    await this.#run.drain()
+    return true
+  }
+
+  async #read(state: InputState): Promise<void> {
+    const { input } = state
+    const slice = await this.#reader.read(input.source.source, input.partition, state.readOffset)
+    if (slice === null) return
+    state.readOffset = slice.nextOffset
+    state.waiting = { batch: slice.decoded.batch, from: 0, unreadable: slice.decoded.unreadable }
+  }
+
+  #handOver(state: InputState, boundMs: number): void {
+    const { waiting } = state
+    assert(waiting, 'an input that is handed over has rows waiting')
+    const { batch, from } = waiting
+    let to = batch.size
+    if (boundMs !== Infinity) {
+      to = from
+      while (to < batch.size && batch.timestamps[batch.position(to)]! <= boundMs) to++
+    }
+    if (to === batch.size) {
+      state.consumedOffset = state.readOffset
+      state.waiting = null
+    } else {
+      state.consumedOffset = batch.origin!.offsets[batch.position(to)]!
+      waiting.from = to
+    }
+    if (waiting.unreadable.length > 0) {
+      const { topic, partition } = state.input
+      const passed = waiting.unreadable.filter((u) => u.offset < state.consumedOffset)
+      for (const u of passed) this.#unreadable.push({ ...u, topic, partition })
+      waiting.unreadable = waiting.unreadable.slice(passed.length)
+    }
+    if (to === from) return
+    const part = from === 0 && to === batch.size ? batch : cut(batch, from, to)
+    this.#rowsIn += to - from
+    state.eventTimeMs = Math.max(state.eventTimeMs, lastTimestamp(part))
+    this.#run.feed(state.input, part)
+  }
+}
+
+/** Rows [from, to) of a batch's selection. */
+function cut(batch: Batch, from: number, to: number): Batch {
+  if (batch.selection !== null) return withSelection(batch, batch.selection.slice(from, to))
+  const rows = new Int32Array(to - from)
+  for (let n = 0; n < rows.length; n++) rows[n] = from + n
+  return withSelection(batch, rows)
+}
+
+function lastTimestamp(batch: Batch): number {
+  let last = -1
+  const { timestamps, selection } = batch
+  if (selection === null) {
+    for (let row = 0; row < batch.rows; row++) if (timestamps[row]! > last) last = timestamps[row]!
+  } else {
+    for (const row of selection) if (timestamps[row]! > last) last = timestamps[row]!
+  }
+  return last
+}
+
+/** Table sources that a stream looks up. */
+function joinedTables(root: PlanNode): ReadonlySet<PlanNode> {
+  const tables = new Set<PlanNode>()
+  const collect = (node: PlanNode): void => {
+    if (node.kind === 'source') tables.add(node)
+    inputsOf(node).forEach(collect)
+  }
+  const visit = (node: PlanNode): void => {
+    if (node.kind === 'stream-table-join') collect(node.right)
+    inputsOf(node).forEach(visit)
+  }
+  visit(root)
+  return tables
+}
