@@ -60,6 +60,8 @@ export interface OperatorContext {
   readonly cache: boolean
   /** Where ksqlDB's behaviour is kept although ours differs on purpose (see docs/compatibility.md). */
   readonly compatibility: boolean
+  /** Whether somebody downstream looks at the rows that changes replace. */
+  readonly oldRows: boolean
   /** The node's own output. */
   readonly emit: (batch: Batch) => void
   /** Counts and samples a dropped row. Never silently drop. */

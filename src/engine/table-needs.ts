@@ -10,8 +10,15 @@ export function keepsOldRows(root: PlanNode, source: SourceNode): boolean {
   return !(consumer?.kind === 'stream-table-join' && path.at(-2) === consumer)
 }
 
+/** Whether, between a node and the end of its task, anything but projections handles its changes. */
+export function oldRowsAreRead(root: PlanNode, node: PlanNode): boolean {
+  return pathTo(root, node)
+    .slice(0, -1)
+    .some((above) => above.kind !== 'project')
+}
+
 /** Nodes from `root` down to `source`, both included. */
-function pathTo(root: PlanNode, source: SourceNode): PlanNode[] {
+function pathTo(root: PlanNode, source: PlanNode): PlanNode[] {
   if (root === source) return [root]
   for (const input of inputsOf(root)) {
     const path = pathTo(input, source)

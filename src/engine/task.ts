@@ -15,7 +15,7 @@ import type { DropReason, Operator, OperatorContext, ReadRange } from './operato
 import { createOperator } from './operators/create-operator.ts'
 import { tableRekey } from './operators/table-rekey.ts'
 import { Stage, type StageStep } from './stage.ts'
-import { keepsOldRows } from './table-needs.ts'
+import { keepsOldRows, oldRowsAreRead } from './table-needs.ts'
 
 /** What counts and samples what went wrong with single rows of a query. */
 export interface QueryObserver {
@@ -50,6 +50,7 @@ export class Task {
   readonly #environment: TaskEnvironment
   readonly #stores: TaskStores
   readonly #root: PlanNode
+  readonly #leadsToExchange: boolean
 
   constructor(
     topology: SubTopology,
@@ -62,6 +63,7 @@ export class Task {
     this.#environment = environment
     this.#stores = stores
     this.#root = topology.root
+    this.#leadsToExchange = topology.exit.kind === 'exchange'
     let output = this.#build(topology.root)
     const leaves = topology.exit
     if (leaves.kind === 'exchange') {
@@ -206,6 +208,7 @@ export class Task {
       clock,
       cache,
       compatibility,
+      oldRows: this.#leadsToExchange || oldRowsAreRead(this.#root, node),
       emit: (batch) => {
         if (batch.size === 0) return
         output.next(batch)
