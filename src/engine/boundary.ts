@@ -58,7 +58,9 @@ export class OperatorBoundary implements Boundary {
     const waiting = this.#inboxes.map((inbox) => (inbox.length === 0 ? null : concatenate(inbox.splice(0))))
     const inputs = waiting.flatMap((batch, input) => (batch === null ? [] : [{ input, batch }]))
     if (inputs.length === 0) return undefined
-    const loads = inputs.map(({ input, batch }) => this.operator.prepare(input, batch)).filter((p) => p !== undefined)
+    const loads = inputs
+      .map(({ input, batch }) => this.operator.prepare(input, batch))
+      .filter((p) => p !== undefined)
     const process = (): void => {
       if (inputs.length > 1 && this.operator.processMerged !== undefined) this.operator.processMerged(waiting)
       else for (const { input, batch } of inputs) this.operator.process(input, batch)

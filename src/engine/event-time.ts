@@ -1,5 +1,4 @@
-import { RecordError } from '../base/errors.ts'
-import { timestampPattern } from '../functions/java-date-pattern.ts'
+import { NotSupportedError, RecordError } from '../base/errors.ts'
 import type { SqlType } from '../plan/sql-type.ts'
 import type { SqlValue } from '../plan/sql-value.ts'
 
@@ -9,11 +8,11 @@ import type { SqlValue } from '../plan/sql-value.ts'
  */
 export function timestampReader(type: SqlType, pattern: string | null): (value: SqlValue) => number {
   if (type.kind === 'STRING') {
-    const parse = timestampPattern(pattern ?? "yyyy-MM-dd'T'HH:mm:ss.SSSX")
-    return (value) => parse(value as string, 'UTC')
+    throw new NotSupportedError(`TIMESTAMP_FORMAT '${pattern}'`)
   }
   return (value) => {
-    if (typeof value === 'bigint') throw new RecordError('RECORD_BAD_TIMESTAMP', { message: `Event time ${value} is out of range.` })
+    if (typeof value === 'bigint')
+      throw new RecordError('RECORD_BAD_TIMESTAMP', { message: `Event time ${value} is out of range.` })
     return value as number
   }
 }

@@ -27,7 +27,13 @@ export function gatherFrom(batches: readonly Batch[], from: Int32Array | null, r
   return new Batch({
     schema: first.schema,
     rows: count,
-    vectors: first.vectors.map((_, column) => pickVector(batches.map((b) => b.vectors[column] ?? null), from, rows)),
+    vectors: first.vectors.map((_, column) =>
+      pickVector(
+        batches.map((b) => b.vectors[column] ?? null),
+        from,
+        rows,
+      ),
+    ),
     timestamps: pickDoubles((b) => b.timestamps),
     absent: anyAbsent ? Uint8Array.from(rows, (row, n) => (source(n).isAbsent(row) ? 1 : 0)) : null,
     old: batches.some((b) => b.old !== null) ? pickOld(batches, from, rows) : null,
@@ -38,7 +44,9 @@ export function gatherFrom(batches: readonly Batch[], from: Int32Array | null, r
     // Rows of several partitions have no one origin.
     origin:
       origin === null || from !== null ? null : { ...origin, offsets: pickDoubles((b) => b.origin!.offsets) },
-    headers: batches.some((b) => b.headers !== null) ? Array.from(rows, (row, n) => source(n).headersOf(row)) : null,
+    headers: batches.some((b) => b.headers !== null)
+      ? Array.from(rows, (row, n) => source(n).headersOf(row))
+      : null,
   })
 }
 
@@ -56,7 +64,11 @@ function pickOld(batches: readonly Batch[], from: Int32Array | null, rows: Int32
   return { vectors, absent }
 }
 
-function pickVector(sources: readonly (Vector | null)[], from: Int32Array | null, rows: Int32Array): Vector | null {
+function pickVector(
+  sources: readonly (Vector | null)[],
+  from: Int32Array | null,
+  rows: Int32Array,
+): Vector | null {
   if (sources.every((s) => s === null)) return null
   const count = rows.length
   const first = sources[0]

@@ -22,7 +22,9 @@ export interface SubTopology {
   /** The node whose output leaves it. */
   readonly root: PlanNode
   /** Where that goes: to the query's sink, or through the exchange before `node` of another sub-topology. */
-  readonly exit: { readonly kind: 'sink' } | { readonly kind: 'exchange'; readonly node: ExchangeNode; readonly to: number }
+  readonly exit:
+    | { readonly kind: 'sink' }
+    | { readonly kind: 'exchange'; readonly node: ExchangeNode; readonly to: number }
   readonly sources: readonly SourceNode[]
   /** Exchanges that feed it: the node, and the sub-topology that computes its input. */
   readonly entries: readonly { readonly node: ExchangeNode; readonly from: number }[]
@@ -59,9 +61,13 @@ export function buildGraph(plan: QueryPlan, partitionsOf: (topic: string) => num
     }
     visit(root)
     // Those that feed this one are built first; they learn its index when it is known.
-    const feeding = entryNodes.map((node) => ({ node, from: add(node.input, () => ({ kind: 'exchange', node, to: -1 })) }))
+    const feeding = entryNodes.map((node) => ({
+      node,
+      from: add(node.input, () => ({ kind: 'exchange', node, to: -1 })),
+    }))
     const index = done.length
-    for (const { node, from } of feeding) done[from] = { ...done[from]!, exit: { kind: 'exchange', node, to: index } }
+    for (const { node, from } of feeding)
+      done[from] = { ...done[from]!, exit: { kind: 'exchange', node, to: index } }
     const topicPartitions = sources.map((s) => partitionsOf(s.source.topic))
     const wanted = entryNodes.map((n) => (n.kind === 'rekey' ? n.partitions : null)).filter((p) => p !== null)
     const partitions = Math.max(
@@ -72,7 +78,15 @@ export function buildGraph(plan: QueryPlan, partitionsOf: (topic: string) => num
           ? wanted
           : feeding.map(({ from }) => done[from]!.partitions)),
     )
-    done.push({ index, root, exit: exit(index), sources, entries: feeding, partitions, keyFormat: keyFormatFor(sources, entryNodes) })
+    done.push({
+      index,
+      root,
+      exit: exit(index),
+      sources,
+      entries: feeding,
+      partitions,
+      keyFormat: keyFormatFor(sources, entryNodes),
+    })
     return index
   }
 

@@ -104,13 +104,17 @@ export class InputFeed {
 
   /** Whether everything that may be read has been handed over. */
   get atEnd(): boolean {
-    return this.#states.every((s) => s.waiting === null && s.readOffset >= this.#log.ends(s.input.topic, s.input.partition).lastStable)
+    return this.#states.every(
+      (s) =>
+        s.waiting === null && s.readOffset >= this.#log.ends(s.input.topic, s.input.partition).lastStable,
+    )
   }
 
   /** Records between what was handed over and the end of what may be read, over all inputs. */
   get lag(): number {
     return this.#states.reduce(
-      (sum, s) => sum + Math.max(0, this.#log.ends(s.input.topic, s.input.partition).lastStable - s.consumedOffset),
+      (sum, s) =>
+        sum + Math.max(0, this.#log.ends(s.input.topic, s.input.partition).lastStable - s.consumedOffset),
       0,
     )
   }
@@ -139,7 +143,8 @@ export class InputFeed {
     const ready = active.filter((s) => s.waiting !== null)
     if (ready.length === 0) return false
     // Only the inputs of one group meet; a lone one is never cut.
-    const bound = ready.length === 1 ? Infinity : Math.min(...ready.map((s) => lastTimestamp(s.waiting!.batch)))
+    const bound =
+      ready.length === 1 ? Infinity : Math.min(...ready.map((s) => lastTimestamp(s.waiting!.batch)))
     for (const state of ready) this.#handOver(state, bound)
     await this.#run.drain()
     return true

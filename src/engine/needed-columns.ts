@@ -35,7 +35,14 @@ function visit(node: PlanNode, wanted: Needed, into: Map<SourceNode, ReadonlySet
       visit(node.input, union([], [...node.keys, ...node.values]), into)
       return
     case 'aggregate':
-      visit(node.input, union([], node.aggregates.flatMap((a) => a.args)), into)
+      visit(
+        node.input,
+        union(
+          [],
+          node.aggregates.flatMap((a) => a.args),
+        ),
+        into,
+      )
       return
     case 'flat-map':
     case 'table-aggregate':

@@ -66,13 +66,22 @@ export class QueryRun {
       if (exit.kind === 'exchange') {
         const { node, to } = exit
         const target = topologies[to]!
-        exchange = new Exchange(node.schema, target.keyFormat, target.partitions, options.formatOf, (partition, from, batch) =>
-          this.#deliver(to, partition, node, from, batch),
+        exchange = new Exchange(
+          node.schema,
+          target.keyFormat,
+          target.partitions,
+          options.formatOf,
+          (partition, from, batch) => this.#deliver(to, partition, node, from, batch),
         )
       }
       for (let partition = 0; partition < topology.partitions; partition++) {
-        const out = exchange === null ? this.#output(plan, partition, options) : (batch: Batch) => exchange.route(partition, batch)
-        this.#tasks[topology.index]!.push(new Task(topology, partition, options.stores(partition), environment, out))
+        const out =
+          exchange === null
+            ? this.#output(plan, partition, options)
+            : (batch: Batch) => exchange.route(partition, batch)
+        this.#tasks[topology.index]!.push(
+          new Task(topology, partition, options.stores(partition), environment, out),
+        )
       }
     }
     const inputs: QueryInput[] = []
@@ -97,7 +106,9 @@ export class QueryRun {
   }
 
   decode(input: QueryInput, records: RecordColumns): DecodedRecords {
-    return this.#decoders.get(input.source)!.decode(records, input.partition, this.neededColumns(input.source))
+    return this.#decoders
+      .get(input.source)!
+      .decode(records, input.partition, this.neededColumns(input.source))
   }
 
   /** Puts rows into the task of an input; {@link drain} works them off. */

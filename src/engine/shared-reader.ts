@@ -47,7 +47,8 @@ export class SharedReader {
   async read(source: DataSource, partition: number, fromOffset: number): Promise<ReadSlice | null> {
     const shared = this.#shared(source)
     const cached = shared.slices.get(partition)
-    if (cached !== undefined && cached.fromOffset === fromOffset && cached.columns === shared.wanted.size) return cached.slice
+    if (cached !== undefined && cached.fromOffset === fromOffset && cached.columns === shared.wanted.size)
+      return cached.slice
     const records = await readRecords(this.#log, source.topic, partition, fromOffset)
     if (records === null) return null
     const slice = {
@@ -59,7 +60,15 @@ export class SharedReader {
   }
 
   #shared(source: DataSource): SharedSource {
-    const key = JSON.stringify([source.topic, source.schema, source.keyFormat, source.valueFormat, source.timestamp, source.headers, source.windowedKey])
+    const key = JSON.stringify([
+      source.topic,
+      source.schema,
+      source.keyFormat,
+      source.valueFormat,
+      source.timestamp,
+      source.headers,
+      source.windowedKey,
+    ])
     let shared = this.#sources.get(key)
     if (shared === undefined) {
       shared = { decoder: new SourceDecoder(source, this.#formatOf), wanted: new Set(), slices: new Map() }
@@ -87,7 +96,13 @@ export async function readRecords(
   const from = Math.max(fromOffset, ends.logStart)
   if (from >= ends.lastStable) return null
   const behind = ends.lastStable - from > 20_000
-  const slice = await log.read(topic, partition, from, behind ? SLICE_BYTES_BEHIND : SLICE_BYTES, 'read_committed')
+  const slice = await log.read(
+    topic,
+    partition,
+    from,
+    behind ? SLICE_BYTES_BEHIND : SLICE_BYTES,
+    'read_committed',
+  )
   if (slice.nextOffset <= from) return null
   return { records: walkRecords(slice.bytes, from, slice.aborted), nextOffset: slice.nextOffset }
 }

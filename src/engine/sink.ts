@@ -25,7 +25,12 @@ export class Sink {
   readonly #value = new ByteWriter(4096)
   #rows = 0
 
-  constructor(spec: SinkSpec, partitions: number, homePartition: number, formatOf: (name: FormatName) => Format | undefined) {
+  constructor(
+    spec: SinkSpec,
+    partitions: number,
+    homePartition: number,
+    formatOf: (name: FormatName) => Format | undefined,
+  ) {
     this.spec = spec
     const keys = spec.schema.columns.filter((c) => c.role === 'key')
     const values = spec.schema.columns.filter((c) => c.role === 'value')
@@ -66,7 +71,10 @@ export class Sink {
       const hasKey = this.#keyColumns > 0 && this.#keyEncoder.encode(keyVectors, row, key)
       let partition = this.#home
       if (hasKey) {
-        partition = this.#writers.length === 1 ? 0 : partitionOf(murmur2(key.bytes, 0, key.length), this.#writers.length)
+        partition =
+          this.#writers.length === 1
+            ? 0
+            : partitionOf(murmur2(key.bytes, 0, key.length), this.#writers.length)
         if (windows !== null) {
           if (session) putI64(key, windows.ends[row]!)
           putI64(key, windows.starts[row]!)
@@ -74,7 +82,8 @@ export class Sink {
       }
       let valueBytes: Uint8Array | null = null
       value.length = 0
-      if (!batch.isAbsent(row) && this.#valueEncoder.encode(valueVectors, row, value)) valueBytes = value.bytes
+      if (!batch.isAbsent(row) && this.#valueEncoder.encode(valueVectors, row, value))
+        valueBytes = value.bytes
       this.#writers[partition]!.append(
         batch.timestamps[row]!,
         hasKey ? key.bytes : null,
@@ -93,7 +102,8 @@ export class Sink {
   take(): GroupAppend[] {
     const appends: GroupAppend[] = []
     this.#writers.forEach((writer, partition) => {
-      if (writer.recordCount > 0) appends.push({ topic: this.spec.topic, partition, batches: writer.finish() })
+      if (writer.recordCount > 0)
+        appends.push({ topic: this.spec.topic, partition, batches: writer.finish() })
     })
     return appends
   }

@@ -47,7 +47,11 @@ export class SourceDecoder {
     this.#source = source
     const { columns } = source.schema
     const headers = new Map<number, string | null>()
-    for (const h of source.headers) headers.set(columns.findIndex((c) => c.name === h.column), h.header)
+    for (const h of source.headers)
+      headers.set(
+        columns.findIndex((c) => c.name === h.column),
+        h.header,
+      )
     const keys = columns.filter((c) => c.role === 'key')
     const positions: number[] = []
     columns.forEach((c, i) => {
@@ -60,10 +64,17 @@ export class SourceDecoder {
     this.#headerColumns = headers
     this.#valuePositions = positions
     this.#keyDecoder = keyFormat.decoder('key', keys, source.keyFormat)
-    this.#valueDecoder = valueFormat.decoder('value', positions.map((i) => columns[i]!), source.valueFormat)
-    this.#eventTimeColumn = source.timestamp === null ? -1 : columns.findIndex((c) => c.name === source.timestamp!.column)
+    this.#valueDecoder = valueFormat.decoder(
+      'value',
+      positions.map((i) => columns[i]!),
+      source.valueFormat,
+    )
+    this.#eventTimeColumn =
+      source.timestamp === null ? -1 : columns.findIndex((c) => c.name === source.timestamp!.column)
     this.#eventTime =
-      source.timestamp === null ? null : timestampReader(columns[this.#eventTimeColumn]!.type, source.timestamp.pattern)
+      source.timestamp === null
+        ? null
+        : timestampReader(columns[this.#eventTimeColumn]!.type, source.timestamp.pattern)
   }
 
   /** @param wanted  positions in the source's schema */
@@ -74,7 +85,8 @@ export class SourceDecoder {
     const fail = (row: number, part: UnreadableRecord['part'], reason: string): void => {
       if (bad.has(row)) return
       bad.add(row)
-      const [starts, ends] = part === 'key' ? [records.keyStarts, records.keyEnds] : [records.valueStarts, records.valueEnds]
+      const [starts, ends] =
+        part === 'key' ? [records.keyStarts, records.keyEnds] : [records.valueStarts, records.valueEnds]
       unreadable.push({
         offset: records.offsets[row]!,
         timestampMs: records.timestamps[row]!,
@@ -165,8 +177,13 @@ export class SourceDecoder {
   }
 
   /** A null value has no columns, so its record's own timestamp counts; a null column is an error. */
-  #missingTime(records: RecordColumns, row: number, fail: (row: number, part: 'timestamp', reason: string) => void): number {
-    if (records.valueStarts[row]! >= 0) fail(row, 'timestamp', `The timestamp column ${this.#source.timestamp!.column} is null.`)
+  #missingTime(
+    records: RecordColumns,
+    row: number,
+    fail: (row: number, part: 'timestamp', reason: string) => void,
+  ): number {
+    if (records.valueStarts[row]! >= 0)
+      fail(row, 'timestamp', `The timestamp column ${this.#source.timestamp!.column} is null.`)
     return records.timestamps[row]!
   }
 
@@ -180,13 +197,20 @@ export class SourceDecoder {
     const suffix = type === 'SESSION' ? 16 : 8
     const keyStarts = records.keyStarts.slice()
     const keyEnds = records.keyEnds.slice()
-    const bounds = count === 0 ? { starts: NO_ROWS, ends: NO_ROWS } : { starts: new Float64Array(count), ends: new Float64Array(count) }
+    const bounds =
+      count === 0
+        ? { starts: NO_ROWS, ends: NO_ROWS }
+        : { starts: new Float64Array(count), ends: new Float64Array(count) }
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     for (let row = 0; row < count; row++) {
       if (keyStarts[row]! < 0) continue
       const end = keyEnds[row]! - suffix
       if (end < keyStarts[row]!) {
-        fail(row, 'key', `A windowed key ends with ${suffix} bytes of window; this key has ${keyEnds[row]! - keyStarts[row]!} bytes.`)
+        fail(
+          row,
+          'key',
+          `A windowed key ends with ${suffix} bytes of window; this key has ${keyEnds[row]! - keyStarts[row]!} bytes.`,
+        )
         keyStarts[row] = -1
         continue
       }
@@ -206,7 +230,8 @@ export class SourceDecoder {
 function absentRows(records: RecordColumns): Uint8Array | null {
   const { count, valueStarts } = records
   for (let row = 0; row < count; row++) {
-    if (valueStarts[row]! < 0) return Uint8Array.from({ length: count }, (_, r) => (valueStarts[r]! < 0 ? 1 : 0))
+    if (valueStarts[row]! < 0)
+      return Uint8Array.from({ length: count }, (_, r) => (valueStarts[r]! < 0 ? 1 : 0))
   }
   return null
 }
@@ -221,4 +246,3 @@ function headerVector(records: RecordColumns, header: string | null): Vector {
   }
   return new ValueVector(values)
 }
-

@@ -44,7 +44,9 @@ export class Stage {
   ) {
     this.#table = options.table
     const closures = options.closures === true || !canGenerateCode
-    this.#kernels = kernelParts(steps, input).map((part) => new Kernel(part, options.context, options.onError, closures))
+    this.#kernels = kernelParts(steps, input).map(
+      (part) => new Kernel(part, options.context, options.onError, closures),
+    )
   }
 
   /** Whether the chain does nothing at all. */
@@ -193,7 +195,10 @@ class Kernel {
   }
 
   /** Filters and computes over the rows that are present. @param absent 1: skip; without filters it still counts */
-  compute(batch: Batch, absent: Uint8Array | null): { vectors: (Vector | null)[]; selection: Int32Array | null } {
+  compute(
+    batch: Batch,
+    absent: Uint8Array | null,
+  ): { vectors: (Vector | null)[]; selection: Int32Array | null } {
     let { selection } = batch
     let results: readonly Vector[] = []
     if (this.filters || this.#computed.length > 0) {
@@ -251,7 +256,9 @@ function runOverTable(kernel: Kernel, batch: Batch): Batch {
       ? null
       : new Batch({
           schema: batch.schema,
-          vectors: batch.schema.columns.map((c, i) => (c.role === 'key' ? batch.vectors[i]! : old.vectors[i]!)),
+          vectors: batch.schema.columns.map((c, i) =>
+            c.role === 'key' ? batch.vectors[i]! : old.vectors[i]!,
+          ),
           rows: batch.rows,
           timestamps: batch.timestamps,
           selection: batch.selection,
@@ -272,7 +279,8 @@ function runOverTable(kernel: Kernel, batch: Batch): Batch {
       for (let n = 0; n < batch.size; n++) {
         const row = batch.position(n)
         // A deletion of what never was stays a deletion; what passes neither way is nothing.
-        if (absent[row] === 0 || oldAbsent[row] === 0 || (batch.isAbsent(row) && old!.absent[row] === 1)) kept.push(row)
+        if (absent[row] === 0 || oldAbsent[row] === 0 || (batch.isAbsent(row) && old!.absent[row] === 1))
+          kept.push(row)
       }
       selection = Int32Array.from(kept)
     }
@@ -300,5 +308,6 @@ function allOf(selection: Int32Array | null, rows: number): Iterable<number> {
 
 /** Guards a boundary in tests and assertions: every column downstream reads is there. */
 export function assertMaterialised(batch: Batch, columns: readonly number[]): void {
-  for (const column of columns) assert(batch.vectors[column], `column ${batch.schema.columns[column]!.name} is materialised`)
+  for (const column of columns)
+    assert(batch.vectors[column], `column ${batch.schema.columns[column]!.name} is materialised`)
 }

@@ -157,14 +157,20 @@ export class Task {
       case 'source': {
         const subject = new Subject<Batch>()
         this.#sources.set(node, subject)
-        return node.output === 'table' && keepsOldRows(this.#root, node) ? this.#operator(node, [subject]) : subject
+        return node.output === 'table' && keepsOldRows(this.#root, node)
+          ? this.#operator(node, [subject])
+          : subject
       }
       case 'filter':
       case 'project':
       case 'rekey': {
         const steps: StageStep[] = []
         let base: PlanNode = node
-        while (base.kind === 'filter' || base.kind === 'project' || (base.kind === 'rekey' && !isExchange(base))) {
+        while (
+          base.kind === 'filter' ||
+          base.kind === 'project' ||
+          (base.kind === 'rekey' && !isExchange(base))
+        ) {
           steps.unshift(stepOf(base))
           base = base.input
         }

@@ -81,7 +81,9 @@ class ClosureCompiler<S> {
       case 'logical': {
         const left = this.compile(expr.left)
         const right = this.compile(expr.right)
-        return expr.op === 'AND' ? (s) => truth(left(s)) && truth(right(s)) : (s) => truth(left(s)) || truth(right(s))
+        return expr.op === 'AND'
+          ? (s) => truth(left(s)) && truth(right(s))
+          : (s) => truth(left(s)) || truth(right(s))
       }
       case 'not': {
         const operand = this.compile(expr.operand)
@@ -115,12 +117,16 @@ class ClosureCompiler<S> {
         return (s) => {
           const a = operand(s)
           const p = pattern(s)
-          if (a === null || p === null) throw new RecordError('EXPRESSION_NULL', { message: 'LIKE was given a null.' })
+          if (a === null || p === null)
+            throw new RecordError('EXPRESSION_NULL', { message: 'LIKE was given a null.' })
           return matches(a as string, p as string) !== negated
         }
       }
       case 'case': {
-        const branches = expr.branches.map((b) => ({ when: this.compile(b.when), then: this.compile(b.then) }))
+        const branches = expr.branches.map((b) => ({
+          when: this.compile(b.when),
+          then: this.compile(b.then),
+        }))
         const otherwise = expr.otherwise === null ? () => null : this.compile(expr.otherwise)
         return (s) => {
           for (const branch of branches) if (truth(branch.when(s))) return branch.then(s)

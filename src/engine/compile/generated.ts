@@ -166,7 +166,13 @@ class KernelWriter {
   readonly #onError: ExpressionErrorHandler
   readonly #used = new Map<number, string>()
 
-  constructor(schema: Schema, columns: readonly number[], kinds: string, context: CompileContext, onError: ExpressionErrorHandler) {
+  constructor(
+    schema: Schema,
+    columns: readonly number[],
+    kinds: string,
+    context: CompileContext,
+    onError: ExpressionErrorHandler,
+  ) {
     this.#schema = schema
     this.#columns = columns
     this.#kinds = kinds
@@ -200,7 +206,10 @@ class KernelWriter {
     if (code.form === 'value') text = `ov${n}[i] = ${code.text};`
     else {
       const flag = code.isNull === null ? '0' : `${code.isNull} ? 1 : 0`
-      text = code.form === 'number' ? `ov${n}[i] = ${code.text}; on${n}[i] = ${flag};` : `ov${n}[i] = (${code.text}) ? 1 : 0; on${n}[i] = ${flag};`
+      text =
+        code.form === 'number'
+          ? `ov${n}[i] = ${code.text}; on${n}[i] = ${flag};`
+          : `ov${n}[i] = (${code.text}) ? 1 : 0; on${n}[i] = ${flag};`
     }
     if (!code.throws) return text
     const failed = code.form === 'value' ? `ov${n}[i] = null;` : `on${n}[i] = 1;`
@@ -234,10 +243,20 @@ class KernelWriter {
       case 'is-null': {
         const operand = this.code(expr.operand)
         if (operand.form === 'value') {
-          return { form: 'boolean', text: `(${operand.text} ${expr.negated ? '!==' : '==='} null)`, isNull: null, throws: operand.throws }
+          return {
+            form: 'boolean',
+            text: `(${operand.text} ${expr.negated ? '!==' : '==='} null)`,
+            isNull: null,
+            throws: operand.throws,
+          }
         }
         const isNull = operand.isNull ?? 'false'
-        return { form: 'boolean', text: expr.negated ? `!(${isNull})` : `(${isNull})`, isNull: null, throws: operand.throws }
+        return {
+          form: 'boolean',
+          text: expr.negated ? `!(${isNull})` : `(${isNull})`,
+          isNull: null,
+          throws: operand.throws,
+        }
       }
       case 'negate': {
         const operand = this.code(expr.operand)
@@ -247,7 +266,8 @@ class KernelWriter {
       case 'cast': {
         const operand = this.code(expr.operand)
         const widens =
-          (expr.operand.type.kind === 'INTEGER' && (expr.type.kind === 'BIGINT' || expr.type.kind === 'DOUBLE')) ||
+          (expr.operand.type.kind === 'INTEGER' &&
+            (expr.type.kind === 'BIGINT' || expr.type.kind === 'DOUBLE')) ||
           (expr.operand.type.kind === 'BIGINT' && expr.type.kind === 'DOUBLE')
         return widens && operand.form === 'number' ? operand : this.#closure(expr)
       }
@@ -260,8 +280,14 @@ class KernelWriter {
     if (typeof value === 'number' && Number.isFinite(value) && !Object.is(value, -0)) {
       return { form: 'number', text: value < 0 ? `(${value})` : String(value), isNull: null, throws: false }
     }
-    if (typeof value === 'boolean') return { form: 'boolean', text: String(value), isNull: null, throws: false }
-    return { form: 'value', text: value === null ? 'null' : this.#reference('c', value), isNull: null, throws: false }
+    if (typeof value === 'boolean')
+      return { form: 'boolean', text: String(value), isNull: null, throws: false }
+    return {
+      form: 'value',
+      text: value === null ? 'null' : this.#reference('c', value),
+      isNull: null,
+      throws: false,
+    }
   }
 
   #column(name: string, type: SqlType): Code {
@@ -277,7 +303,12 @@ class KernelWriter {
       case 'n':
         return { form: 'number', text: `v${column}[i]`, isNull: `z${column}[i] === 1`, throws: false }
       case 'b':
-        return { form: 'boolean', text: `(v${column}[i] === 1)`, isNull: `z${column}[i] === 1`, throws: false }
+        return {
+          form: 'boolean',
+          text: `(v${column}[i] === 1)`,
+          isNull: `z${column}[i] === 1`,
+          throws: false,
+        }
       case 't':
         return { form: 'value', text: `t${column}.value(i)`, isNull: `s${column}[i] < 0`, throws: false }
       default:
@@ -291,12 +322,16 @@ class KernelWriter {
     if (left.form !== 'number' || right.form !== 'number') return null
     const isNull = either(left.isNull, right.isNull)
     const throws = left.throws || right.throws
-    if (expr.type.kind === 'DOUBLE') return { form: 'number', text: `(${left.text} ${expr.op} ${right.text})`, isNull, throws }
+    if (expr.type.kind === 'DOUBLE')
+      return { form: 'number', text: `(${left.text} ${expr.op} ${right.text})`, isNull, throws }
     if (expr.type.kind === 'INTEGER' && (expr.op === '+' || expr.op === '-')) {
       return { form: 'number', text: `((${left.text} ${expr.op} ${right.text}) | 0)`, isNull, throws }
     }
     if (expr.type.kind !== 'INTEGER' && expr.type.kind !== 'BIGINT') return null
-    const apply = this.#reference('f', arithmeticFunction(expr.op, expr.left.type, expr.right.type, expr.type))
+    const apply = this.#reference(
+      'f',
+      arithmeticFunction(expr.op, expr.left.type, expr.right.type, expr.type),
+    )
     const call = `${apply}(${left.text}, ${right.text})`
     return {
       form: 'value',
@@ -325,11 +360,20 @@ class KernelWriter {
         throws: left.throws || right.throws,
       }
     }
-    if (expr.left.type.kind === 'STRING' && expr.right.kind === 'literal' && (expr.op === '=' || expr.op === '<>')) {
+    if (
+      expr.left.type.kind === 'STRING' &&
+      expr.right.kind === 'literal' &&
+      (expr.op === '=' || expr.op === '<>')
+    ) {
       // null equals nothing, and differs from nothing
       const guard = expr.op === '=' ? '' : left.isNull === null ? null : `!(${left.isNull}) && `
       if (guard === null) return null
-      return { form: 'boolean', text: `(${guard}${left.text} ${op} ${right.text})`, isNull: null, throws: left.throws }
+      return {
+        form: 'boolean',
+        text: `(${guard}${left.text} ${op} ${right.text})`,
+        isNull: null,
+        throws: left.throws,
+      }
     }
     return null
   }

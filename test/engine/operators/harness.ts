@@ -119,6 +119,7 @@ export function testContext(
     clock,
     cache: options.cache ?? false,
     compatibility: options.compatibility ?? false,
+    oldRows: true,
     emit,
     drop,
     expressionError: (_batch, _row, error) => {
