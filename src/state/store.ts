@@ -45,11 +45,14 @@ export interface WindowStore<V> {
   remove(key: StoreKey, startMs: number): void
   /** Entries of a key with start in [fromMs, toMs], ascending. */
   fetch(key: StoreKey, fromMs: number, toMs: number): Iterable<WindowEntry<V>>
-  /** Loads at most `limit` of the entries with start in [fromMs, toMs], in order of (start, key), after `after`. */
+  /** Loads everything with start in [fromMs, toMs]. */
   loadStarts(fromMs: number, toMs: number): Promise<void> | undefined
   /** Entries with start in [fromMs, toMs], ordered by start, then key. */
   starts(fromMs: number, toMs: number): Iterable<WindowEntry<V>>
-  /** Entries starting before `belowMs` are gone: hidden at once, removed in the background. */
+  /**
+   * Entries starting before `belowMs` are gone: hidden at once, removed in the background. A later put of
+   * such an entry does nothing: whoever puts has counted it as late.
+   */
   expire(belowMs: number): void
   fetchCommitted(key: StoreKey, fromMs: number, toMs: number): Promise<readonly WindowEntry<V>[]>
   /** Committed entries ordered by key, then start: what a full scan shows. */
@@ -79,7 +82,7 @@ export interface SessionStore<V> {
   loadEnds(fromMs: number, toMs: number): Promise<void> | undefined
   /** Sessions ending in [fromMs, toMs], by (end, key, start). */
   ends(fromMs: number, toMs: number): Iterable<SessionEntry<V>>
-  /** Sessions ending before `belowMs` are gone. */
+  /** Sessions ending before `belowMs` are gone, as in {@link WindowStore.expire}. */
   expire(belowMs: number): void
   fetchCommitted(key: StoreKey): Promise<readonly SessionEntry<V>[]>
   scanCommitted(from: StoreKey | null, to: StoreKey | null): AsyncIterable<SessionEntry<V>>
@@ -119,12 +122,19 @@ export interface TaskStores {
 /** What a store of its own layout (the slabs of windowed aggregates) owes the commit. */
 export interface CustomStore {
   readonly fingerprint: string
-  /** Hands over every entry changed since the last flush: the changelog's records. */
-  flush(put: ChangelogPut): void
+  /** Keys start with a time as 8 bytes (`encodeWhole`), by which entries expire: what `expire` of `flush` asks for. */
+  readonly timed?: boolean
+  /**
+   * Hands over every entry changed since the last flush: the changelog's records. In a timed store,
+   * `expire(belowMs)` says that entries with an earlier time are gone: one record, however many they are.
+   */
+  flush(put: ChangelogPut, expire: (belowMs: number) => void): void
   /** The flushed cycle is durable. */
   committed(): void
   /** Takes one committed entry back: from the checkpoint, then from the changelog. null value: removed. */
   restore(key: Uint8Array, value: Uint8Array | null): void
+  /** Timed stores: entries with an earlier time are gone. Entries handed over before may be among them. */
+  restoreExpired?(belowMs: number): void
   /** Forgets everything, before a restore. */
   reset(): void
 }

@@ -1,0 +1,92 @@
+import { Level } from 'level'
+import { StorageError } from '../base/errors.ts'
+import type { PageWrite } from './page-table.ts'
+import type { StateStorage } from './state-storage.ts'
+
+/** Bytes LevelDB collects in memory before it writes a table. */
+export const WRITE_BUFFER_BYTES = 4 << 20
+
+/** LevelDB as the checkpoint's storage. */
+export class LevelStorage implements StateStorage {
+  readonly #db: Level<Buffer, Uint8Array>
+
+  private constructor(db: Level<Buffer, Uint8Array>) {
+    this.#db = db
+  }
+
+  /**
+   * @param directory made if missing
+   * @throws StorageError `STATE_OPEN_FAILED`: locked by another process, damaged, or not accessible
+   */
+  static async open(directory: string, cacheBytes: number): Promise<LevelStorage> {
+    const db = new Level<Buffer, Uint8Array>(directory, {
+      keyEncoding: 'buffer',
+      valueEncoding: 'view',
+      // Passed on to LevelDB: a page is about its block size and compresses little.
+      ...{
+        writeBufferSize: WRITE_BUFFER_BYTES,
+        cacheSize: cacheBytes,
+        blockSize: 16384,
+        paranoidChecks: true,
+      },
+    })
+    try {
+      await db.open()
+    } catch (error) {
+      throw new StorageError('STATE_OPEN_FAILED', {
+        message: `The state folder ${directory} could not be opened.`,
+        cause: error,
+      })
+    }
+    return new LevelStorage(db)
+  }
+
+  async getMany(keys: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
+    return this.#db.getMany(keys.map(toBuffer))
+  }
+
+  iterate(from: string, to: string): AsyncIterable<readonly [string, Uint8Array]> {
+    // The iterator's snapshot is taken here, not when it is first read.
+    const iterator = this.#db.iterator({ gte: toBuffer(from), lt: toBuffer(to) })
+    return readAll(iterator)
+  }
+
+  async write(writes: readonly PageWrite[]): Promise<void> {
+    await this.#db.batch(
+      writes.map(({ key, value }) =>
+        value === null
+          ? { type: 'del' as const, key: toBuffer(key) }
+          : { type: 'put' as const, key: toBuffer(key), value },
+      ),
+    )
+  }
+
+  async clear(from: string, to: string): Promise<void> {
+    await this.#db.clear({ gte: toBuffer(from), lt: toBuffer(to) })
+  }
+
+  async close(): Promise<void> {
+    await this.#db.close()
+  }
+}
+
+interface PageIterator {
+  nextv(size: number): Promise<[Buffer, Uint8Array][]>
+  close(): Promise<void>
+}
+
+async function* readAll(iterator: PageIterator): AsyncIterable<readonly [string, Uint8Array]> {
+  try {
+    for (;;) {
+      const entries = await iterator.nextv(256)
+      if (entries.length === 0) return
+      for (const [key, value] of entries) yield [key.toString('latin1'), value]
+    }
+  } finally {
+    await iterator.close()
+  }
+}
+
+function toBuffer(key: string): Buffer {
+  return Buffer.from(key, 'latin1')
+}

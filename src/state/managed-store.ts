@@ -1,0 +1,112 @@
+import type { ChangelogWriter } from './changelog.ts'
+import { verifyPage, damaged, type Page, type PageTable, type PageWrite } from './page-table.ts'
+
+/** What a task and its checkpoint do with every store, whatever its kind. */
+export interface ManagedStore {
+  readonly name: string
+  readonly fingerprint: string
+  /** Hands the changes of the open cycle to the changelog. The commit before it is decided. */
+  flush(into: ChangelogWriter): void
+  /** The flushed cycle is durable. */
+  committed(): void
+  /** Back to the last commit. True: the store keeps no committed versions and must be restored anew. */
+  discard(): boolean
+  /** Takes one committed change back; `valueStart` −1: removed. */
+  restore(bytes: Uint8Array, keyStart: number, keyEnd: number, valueStart: number, valueEnd: number): void
+  /** Takes a committed expiry back: see {@link WindowStore.expire}. */
+  restoreExpired(belowMs: number): void
+  /** Everything is restored: the store may be read and changed. */
+  restored(): void
+  /** Forgets everything, before a restore. */
+  reset(): void
+  readonly checkpoint: CheckpointedStore
+}
+
+/** The part of a store that a checkpoint works with. */
+export interface CheckpointedStore {
+  /** Entries changed since the last checkpoint, roughly: whether one is due. */
+  readonly unsavedCount: number
+  /** Entries with an earlier time are gone; −Infinity: nothing expired. */
+  readonly expiredBelowMs: number
+  /** Count and sum of checksums of all pages: what a hole in storage changes. */
+  digest(): PageDigest
+  /** Memory held, estimated, in bytes. */
+  memoryBytes(): number
+  /**
+   * Brings into memory what a save needs and isn't there; undefined when a save may run. Asked again until
+   * then, since cycles go on meanwhile.
+   */
+  prepare(): Promise<void> | undefined
+  /** Writes the pages of everything unsaved. The pages it touches are in memory. */
+  save(writes: PageWrite[], cycle: number): void
+  /** Takes in a stored page while opening, verified, in order of keys. Expired pages are left alone. */
+  open(key: string, value: Uint8Array, keep: boolean): void
+  /** Prefix of the store's pages in storage. */
+  readonly prefix: string
+  /** Lets go of pages not needed since `cycle` until about `bytes` are free; resolves to how many were. */
+  evict(bytes: number, cycle: number): number
+  /** Storage ranges [from, to) of pages that expired since they were written. */
+  expiredRanges(): { readonly from: string; readonly to: string }[]
+}
+
+export interface PageDigest {
+  readonly pages: number
+  /** Modulo 2^52. */
+  readonly sum: number
+}
+
+/** A page and the table it is part of. */
+export interface PagePlace {
+  fill(value: Uint8Array): void
+  readonly isCold: boolean
+  readonly key: string
+}
+
+/** Where pages come from. Keys are binary strings. */
+export interface PageSource {
+  /** One value per key, in order; undefined where there is none. */
+  getMany(keys: readonly string[]): Promise<readonly (Uint8Array | undefined)[]>
+  /** Entries in [from, to) as of the moment of the call, ascending. */
+  iterate(from: string, to: string): AsyncIterable<readonly [string, Uint8Array]>
+}
+
+/** What the stores of a task share. */
+export interface StoreContext {
+  /** Null: everything is in memory. */
+  readonly source: PageSource | null
+  /** Prefix of the task's pages in storage. */
+  readonly prefix: string
+  /** Number of the open cycle; grows with every flush. */
+  readonly cycle: number
+  /** @throws QueryError `STATE_RESTORING` while committed values can't be read */
+  assertReadable(): void
+}
+
+export function pagePlace<V>(table: PageTable<V>, page: Page<V>): PagePlace {
+  const key = table.storageKey(page)
+  return {
+    key,
+    get isCold() {
+      return page.entries === null
+    },
+    fill: (value) => table.fill(page, value),
+  }
+}
+
+/** Brings pages into memory in one round; undefined when all are there. */
+export function loadPages(context: StoreContext, places: readonly PagePlace[]): Promise<void> | undefined {
+  if (places.length === 0) return undefined
+  return readPages(context.source!, places)
+}
+
+async function readPages(source: PageSource, places: readonly PagePlace[]): Promise<void> {
+  const values = await source.getMany(places.map((place) => place.key))
+  places.forEach((place, i) => {
+    // Someone else may have loaded it meanwhile, and even changed it.
+    if (!place.isCold) return
+    const value = values[i]
+    if (value === undefined) throw damaged(place.key)
+    verifyPage(place.key, value)
+    place.fill(value)
+  })
+}

@@ -1,0 +1,454 @@
+import { assert } from '../base/assert.ts'
+import type { Clock } from '../base/clock.ts'
+import { QueryError, StorageError } from '../base/errors.ts'
+import type { GroupAppend, Log } from '../log/log.ts'
+import { walkRecords } from '../log/walk-records.ts'
+import { ChangelogWriter, changelogKind } from './changelog.ts'
+import { pagesPrefix, type StoreRecord, type TaskRecord } from './checkpoint-record.ts'
+import { CodecReader, readDouble } from './codec-bytes.ts'
+import { ManagedCustomStore } from './custom-store.ts'
+import { PagedKeyValueStore } from './key-value-store.ts'
+import type { ManagedStore, PageSource, StoreContext } from './managed-store.ts'
+import { verifyPage, type PageWrite } from './page-table.ts'
+import { PagedSessionStore } from './session-store.ts'
+import type {
+  CustomStore,
+  KeyValueStore,
+  SessionStore,
+  TaskStores,
+  ValueCodec,
+  WindowStore,
+  WindowStoreOptions,
+} from './store.ts'
+import { PagedWindowStore } from './window-store.ts'
+import { afterPrefix } from './key-codec.ts'
+
+/** How far a restore has come, in changelog records (offsets passed over). */
+export interface RestoreProgress {
+  readonly done: number
+  readonly total: number
+}
+
+/** What a task needs of the worker it belongs to. */
+export interface TaskHost {
+  readonly log: Log
+  readonly clock: Clock
+  /** Null: in memory only. */
+  readonly source: PageSource | null
+  readonly memoryBytesMax: number
+  memoryBytes(): number
+  /** The task's checkpoint, if it may be used: of this log, by a worker this log knows. */
+  taskRecord(taskId: string): Promise<TaskRecord | null>
+  /** A checkpoint doesn't add up: takes it away and counts. */
+  dropCheckpoint(taskId: string, reason: string): Promise<void>
+  /** Saves everything committed; restoring tasks included. */
+  checkpoint(): Promise<void>
+  /** @throws StorageError `STATE_FAILED` after a failed write */
+  assertUsable(): void
+  closed(task: TaskState): Promise<void>
+}
+
+interface OpenStore {
+  readonly store: ManagedStore
+  readonly topic: string
+  readonly changelog: ChangelogWriter
+  /** The first changelog offset that the committed entries don't contain. */
+  position: number
+  /** The changelog holds the store's fingerprint. */
+  isNamed: boolean
+  /** Records of the commit under way. */
+  underWay: number
+}
+
+const READ_BYTES_MAX = 1 << 20
+
+/**
+ * The stores of one task and their part in its cycles:
+ *
+ * 1. open the stores by name (operators do, when they are built), then {@link restore};
+ * 2. per cycle: work, {@link flush}, commit what it returns; then {@link committed}, or {@link discard};
+ * 3. {@link close}. A task opened again under the same id goes on from the last commit.
+ *
+ * One commit may be under way while the next cycle works. When the outcome of a commit is unknown, close
+ * the task and open it again: the log knows.
+ */
+export class TaskState implements TaskStores {
+  readonly id: string
+  readonly partition: number
+  readonly #host: TaskHost
+  readonly #topicOf: (store: string) => string
+  readonly #stores = new Map<string, OpenStore>()
+  readonly #context: StoreContext
+  #cycle = 1
+  #state: 'opening' | 'restoring' | 'open' | 'closed' = 'opening'
+  #progress: RestoreProgress = { done: 0, total: 0 }
+  /** The stores of the appends of the commit under way, in their order; null: none is. */
+  #underWay: OpenStore[] | null = null
+  #unsavedRecords = 0
+  #changedSinceSave = false
+  /** Pages are being taken in: what is in memory is not one moment's state. */
+  #isOpeningPages = false
+
+  /** Made by {@link WorkerState.task}. */
+  constructor(id: string, topicOf: (store: string) => string, partition: number, host: TaskHost) {
+    this.id = id
+    this.partition = partition
+    this.#host = host
+    this.#topicOf = topicOf
+    const task = this
+    this.#context = {
+      source: host.source,
+      prefix: pagesPrefix(id),
+      get cycle() {
+        return task.#cycle
+      },
+      assertReadable: () => this.#assertReadable(),
+    }
+  }
+
+  keyValue<V>(name: string, codec: ValueCodec<V>): KeyValueStore<V> {
+    return this.#open(new PagedKeyValueStore(name, codec, this.#context))
+  }
+
+  window<V>(name: string, codec: ValueCodec<V>, options: WindowStoreOptions): WindowStore<V> {
+    return this.#open(new PagedWindowStore(name, codec, options, this.#context))
+  }
+
+  session<V>(name: string, codec: ValueCodec<V>, options: WindowStoreOptions): SessionStore<V> {
+    return this.#open(new PagedSessionStore(name, codec, options, this.#context))
+  }
+
+  custom(name: string, store: CustomStore): void {
+    this.#open(new ManagedCustomStore(name, store, this.#context))
+  }
+
+  /** The changelog topics of the stores opened so far. They must exist before the first commit. */
+  changelogTopics(): readonly string[] {
+    return [...this.#stores.values()].map((s) => s.topic)
+  }
+
+  /** Per store, what its types and layout are. Kept with the checkpoint and in the changelog. */
+  get fingerprints(): ReadonlyMap<string, string> {
+    return new Map([...this.#stores].map(([name, { store }]) => [name, store.fingerprint]))
+  }
+
+  /** While the stores are being restored, how far it has come; null otherwise. */
+  get restoring(): RestoreProgress | null {
+    return this.#state === 'restoring' ? this.#progress : null
+  }
+
+  /** How many appends the commit under way has: what {@link flush} returned last. */
+  get flushed(): number {
+    return this.#underWay?.length ?? 0
+  }
+
+  /**
+   * Brings all opened stores to the last commit: from the checkpoint if there is one that adds up, then
+   * from the committed changelog. Resolves when stores may be used.
+   *
+   * @throws StorageError `STATE_FINGERPRINT_CHANGED` if a store was written with other types or another layout
+   */
+  async restore(): Promise<void> {
+    this.#host.assertUsable()
+    assert(this.#state === 'opening', 'a task is restored once')
+    await this.#restoreStores([...this.#stores.values()])
+  }
+
+  /**
+   * Ends the open cycle: the changelogs' record batches, to be committed together with the cycle's outputs
+   * and input offsets. The commit before it is decided.
+   */
+  flush(): readonly GroupAppend[] {
+    this.#host.assertUsable()
+    assert(this.#state === 'open', 'a task is restored before its first cycle')
+    assert(this.#underWay === null, 'a cycle is flushed after the commit before it is decided')
+    this.#cycle++
+    const nowMs = this.#host.clock.nowMs()
+    const underWay: OpenStore[] = []
+    const appends: GroupAppend[] = []
+    for (const open of this.#stores.values()) {
+      const { changelog, store } = open
+      changelog.nowMs = nowMs
+      if (!open.isNamed) changelog.fingerprint(store.fingerprint)
+      const named = changelog.recordCount
+      store.flush(changelog)
+      open.underWay = changelog.recordCount
+      if (open.underWay === named) {
+        changelog.clear()
+        open.underWay = 0
+        continue
+      }
+      underWay.push(open)
+      appends.push({ topic: open.topic, partition: this.partition, batches: changelog.finish() })
+    }
+    this.#underWay = underWay
+    this.#evict()
+    return appends
+  }
+
+  /**
+   * The flushed cycle is durable.
+   *
+   * @param baseOffsets  one per append that {@link flush} returned, in its order
+   */
+  committed(baseOffsets: readonly number[]): void {
+    const underWay = this.#underWay
+    assert(underWay !== null, 'a commit was under way')
+    assert(baseOffsets.length === underWay.length, 'a commit answers every append')
+    this.#underWay = null
+    underWay.forEach((open, i) => {
+      open.position = baseOffsets[i]! + open.underWay
+      open.isNamed = true
+      this.#unsavedRecords += open.underWay
+      open.underWay = 0
+      this.#changedSinceSave = true
+    })
+    for (const { store } of this.#stores.values()) store.committed()
+  }
+
+  /** The open cycle, and the commit under way, never happened: back to the last commit. */
+  async discard(): Promise<void> {
+    this.#underWay = null
+    this.#cycle++
+    const anew: OpenStore[] = []
+    for (const open of this.#stores.values()) {
+      open.underWay = 0
+      if (open.store.discard()) anew.push(open)
+    }
+    if (anew.length > 0) await this.#restoreStores(anew)
+  }
+
+  /** Lets go of the task; what isn't committed is gone. Waits for a checkpoint that is being written. */
+  async close(): Promise<void> {
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
+    await this.#host.closed(this)
+    this.#stores.clear()
+  }
+
+  /** Changelog records committed since the last checkpoint: what a restart would have to read. */
+  get unsavedRecords(): number {
+    return this.#unsavedRecords
+  }
+
+  /** Memory of the stores' entries, estimated. */
+  memoryBytes(): number {
+    let bytes = 0
+    for (const { store } of this.#stores.values()) bytes += store.checkpoint.memoryBytes()
+    return bytes
+  }
+
+  /** For the checkpoint: brings in what {@link save} needs; undefined when it may run. */
+  prepareSave(): Promise<void> | undefined {
+    if (!this.#changedSinceSave || this.#isOpeningPages) return undefined
+    const waits: Promise<void>[] = []
+    for (const { store } of this.#stores.values()) {
+      const wait = store.checkpoint.prepare()
+      if (wait !== undefined) waits.push(wait)
+    }
+    return waits.length === 0 ? undefined : Promise.all(waits).then(() => {})
+  }
+
+  /** For the checkpoint: writes what changed since the last one; null: nothing did. */
+  save(writes: PageWrite[]): Readonly<Record<string, StoreRecord>> | null {
+    if (!this.#changedSinceSave || this.#isOpeningPages || this.#state === 'closed') return null
+    this.#changedSinceSave = false
+    this.#unsavedRecords = 0
+    const records: Record<string, StoreRecord> = {}
+    for (const [name, { store, topic, position }] of this.#stores) {
+      const { checkpoint } = store
+      checkpoint.save(writes, this.#cycle)
+      const { pages, sum } = checkpoint.digest()
+      const { expiredBelowMs } = checkpoint
+      records[name] = {
+        fingerprint: store.fingerprint,
+        topic,
+        topicId: this.#host.log.topic(topic)?.id ?? '',
+        position,
+        pages,
+        sum,
+        expiredBelowMs: expiredBelowMs === -Infinity ? null : expiredBelowMs,
+      }
+    }
+    return records
+  }
+
+  /** For the checkpoint: what may be cleared now that it is written. */
+  expiredRanges(): readonly { readonly from: string; readonly to: string }[] {
+    return [...this.#stores.values()].flatMap(({ store }) => store.checkpoint.expiredRanges())
+  }
+
+  #open<S extends ManagedStore>(store: S): S {
+    assert(this.#state === 'opening', 'stores are opened before the restore')
+    assert(!this.#stores.has(store.name), `store ${store.name} is opened once`)
+    this.#stores.set(store.name, {
+      store,
+      topic: this.#topicOf(store.name),
+      changelog: new ChangelogWriter(),
+      position: 0,
+      isNamed: false,
+      underWay: 0,
+    })
+    return store
+  }
+
+  async #restoreStores(stores: readonly OpenStore[]): Promise<void> {
+    this.#state = 'restoring'
+    this.#isOpeningPages = true
+    const record = this.#host.source === null ? null : await this.#host.taskRecord(this.id)
+    for (const open of stores) this.#forget(open)
+    if (record !== null) {
+      const problem = await this.#openCheckpoint(stores, record)
+      if (problem !== null) {
+        for (const open of stores) this.#forget(open)
+        // Other stores of the task may still need their pages: then all of it is opened again.
+        if (stores.length < this.#stores.size) throw new StorageError('STATE_CORRUPT', { message: problem })
+        await this.#host.dropCheckpoint(this.id, problem)
+      }
+    }
+    this.#isOpeningPages = false
+    const ends = stores.map((open) => this.#changelogEnd(open))
+    const total = ends.reduce((sum, end, i) => sum + Math.max(0, end - stores[i]!.position), 0)
+    let done = 0
+    for (const [i, open] of stores.entries()) {
+      for (let at = open.position; at < ends[i]!;) {
+        const next = await this.#replay(open, at, ends[i]!)
+        done += next - at
+        at = next
+        this.#progress = { done, total }
+        await this.#relieveMemory()
+      }
+    }
+    for (const { store } of stores) store.restored()
+    if (this.#state === 'restoring') this.#state = 'open'
+  }
+
+  #forget(open: OpenStore): void {
+    open.store.reset()
+    open.position = 0
+    open.isNamed = false
+    open.underWay = 0
+  }
+
+  /** Takes in the pages. What is wrong with them, or null. */
+  async #openCheckpoint(stores: readonly OpenStore[], record: TaskRecord): Promise<string | null> {
+    const { log } = this.#host
+    for (const { store, topic } of stores) {
+      const saved = record.stores[store.name]
+      if (saved === undefined) continue
+      if (saved.fingerprint !== store.fingerprint) throw changedFingerprint(store, saved.fingerprint)
+      if (saved.topic !== topic || saved.topicId !== (log.topic(topic)?.id ?? '')) {
+        return `store ${store.name} belongs to another changelog`
+      }
+      if (log.topic(topic) === undefined) continue
+      const { logStart, highWatermark } = log.ends(topic, this.partition)
+      if (saved.position > highWatermark) return `store ${store.name} is ahead of its changelog`
+      if (saved.position < logStart) return `the changelog of store ${store.name} starts after its checkpoint`
+    }
+    for (const open of stores) {
+      const { store } = open
+      const saved = record.stores[store.name]
+      if (saved === undefined) continue
+      const { checkpoint } = store
+      if (saved.expiredBelowMs !== null) store.restoreExpired(saved.expiredBelowMs)
+      const { prefix } = checkpoint
+      try {
+        for await (const [key, value] of this.#host.source!.iterate(prefix, afterPrefix(prefix)!)) {
+          verifyPage(key, value)
+          checkpoint.open(key, value, this.#host.memoryBytes() < this.#host.memoryBytesMax)
+        }
+      } catch (error) {
+        if (error instanceof StorageError && error.code === 'STATE_CORRUPT') return error.message
+        throw error
+      }
+      const { pages, sum } = checkpoint.digest()
+      if (pages !== saved.pages || sum !== saved.sum)
+        return `pages of store ${store.name} are missing or outdated`
+      open.position = saved.position
+      open.isNamed = saved.position > 0
+    }
+    return null
+  }
+
+  #changelogEnd({ topic }: OpenStore): number {
+    const { log } = this.#host
+    return log.topic(topic) === undefined ? 0 : log.ends(topic, this.partition).lastStable
+  }
+
+  /** Applies a slice of the changelog from `at` on; resolves to where the next one starts. */
+  async #replay(open: OpenStore, at: number, end: number): Promise<number> {
+    const { log } = this.#host
+    const { store, topic } = open
+    const from = Math.max(at, log.ends(topic, this.partition).logStart)
+    const slice = await log.read(topic, this.partition, from, READ_BYTES_MAX, 'read_committed')
+    const records = walkRecords(slice.bytes, from, slice.aborted)
+    const { bytes, keyStarts, keyEnds, valueStarts, valueEnds } = records
+    for (let i = 0; i < records.count; i++) {
+      const keyStart = keyStarts[i]!
+      const keyEnd = keyEnds[i]!
+      switch (changelogKind(bytes, keyStart, keyEnd)) {
+        case 'entry':
+          store.restore(bytes, keyStart + 1, keyEnd, valueStarts[i]!, valueEnds[i]!)
+          break
+        case 'fingerprint': {
+          const found = Buffer.from(bytes.subarray(valueStarts[i]!, valueEnds[i]!)).toString('utf8')
+          if (found !== store.fingerprint) throw changedFingerprint(store, found)
+          open.isNamed = true
+          break
+        }
+        case 'expired':
+          store.restoreExpired(readDouble(new CodecReader(bytes, valueStarts[i]!, valueEnds[i]!)))
+          break
+        case 'unknown':
+          throw new StorageError('STATE_CHANGELOG_CORRUPT', {
+            message: `The changelog ${topic} holds a record of an unknown kind in partition ${this.partition} at offset ${records.offsets[i]}.`,
+          })
+      }
+    }
+    // At the end of the log nothing may be left but what isn't ours to read.
+    const next = slice.nextOffset > from ? slice.nextOffset : end
+    open.position = next
+    this.#unsavedRecords += records.count
+    this.#changedSinceSave = true
+    return next
+  }
+
+  /** While restoring more than memory holds: save what is there, then let go of some. */
+  async #relieveMemory(): Promise<void> {
+    const { source, memoryBytesMax } = this.#host
+    if (source === null || this.#host.memoryBytes() <= memoryBytesMax) return
+    this.#cycle++
+    await this.#host.checkpoint()
+    this.#evict()
+  }
+
+  /** Between two cycles nothing is in use: a bounded cache lets go of its oldest pages. */
+  #evict(): void {
+    if (this.#host.source === null) return
+    let excess = this.#host.memoryBytes() - this.#host.memoryBytesMax
+    for (const { store } of this.#stores.values()) {
+      if (excess <= 0) return
+      excess -= store.checkpoint.evict(excess, this.#cycle)
+    }
+  }
+
+  #assertReadable(): void {
+    this.#host.assertUsable()
+    if (this.#state === 'open') return
+    const { done, total } = this.#progress
+    throw new QueryError('STATE_RESTORING', {
+      message:
+        this.#state === 'closed'
+          ? 'The query is being restarted and its state cannot be read.'
+          : `State is being restored: ${done} of ${total} changelog records so far.`,
+      hint: 'Try again in a moment.',
+    })
+  }
+}
+
+function changedFingerprint(store: ManagedStore, found: string): StorageError {
+  return new StorageError('STATE_FINGERPRINT_CHANGED', {
+    message: `Store ${store.name} was written as “${found}” and is now “${store.fingerprint}”.`,
+    hint: 'Its query must be rebuilt from its inputs.',
+  })
+}

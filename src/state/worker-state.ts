@@ -1,0 +1,370 @@
+import { assert } from '../base/assert.ts'
+import type { Clock } from '../base/clock.ts'
+import { crashPoint } from '../base/crash-points.ts'
+import { StorageError } from '../base/errors.ts'
+import type { FileSystem } from '../base/file-system.ts'
+import type { Log } from '../log/log.ts'
+import {
+  commitKey,
+  decodeRecord,
+  encodeRecord,
+  pagesPrefix,
+  taskKey,
+  type CommitRecord,
+  type TaskRecord,
+} from './checkpoint-record.ts'
+import { afterPrefix } from './key-codec.ts'
+import { LevelStorage, WRITE_BUFFER_BYTES } from './level-storage.ts'
+import type { PageWrite } from './page-table.ts'
+import type { StateStorage } from './state-storage.ts'
+import { TaskState, type TaskHost } from './task-state.ts'
+
+export { TaskState } from './task-state.ts'
+
+export interface WorkerStateOptions {
+  /** Where the checkpoint lies; made if missing, harmless to delete. Null: state is in memory and comes from the changelogs only. */
+  readonly directory: string | null
+  readonly log: Log
+  readonly fileSystem: FileSystem
+  readonly clock: Clock
+  /** Of the worker's claim: a checkpoint of a later epoch was written for another past of this log. */
+  readonly epoch: number
+  /** Memory for entries, estimated. What doesn't fit stays in the checkpoint; without one, this is no limit. */
+  readonly memoryBytesMax: number
+  /** A checkpoint is due this long after the last one. Default 1000. */
+  readonly checkpointIntervalMs?: number
+  /** A checkpoint is due when a restart would have to read this many changelog records. Default 250,000. */
+  readonly replayRecordsMax?: number
+  /** Opens the checkpoint's storage. Default: LevelDB. */
+  readonly openStorage?: (directory: string, cacheBytes: number) => Promise<StateStorage>
+}
+
+export interface WorkerStateMetrics {
+  readonly checkpoints: number
+  /** Time of the main thread the last checkpoint took to put together, and until it was written. */
+  readonly lastBuildMs: number
+  readonly lastWriteMs: number
+  readonly lastBytes: number
+  /** Checkpoints that didn't add up and were thrown away, with the reasons of the last ones. */
+  readonly dropped: number
+  readonly droppedReasons: readonly string[]
+  readonly memoryBytes: number
+  readonly memoryBytesMax: number
+}
+
+/** A checkpoint may take at most this share of the main thread: after a long one the next waits longer. */
+const BUILD_SHARE_MAX = 0.1
+/** How many reasons of dropped checkpoints are kept. */
+const REASONS_MAX = 20
+
+/**
+ * The state of all tasks of one worker: their stores, and the checkpoint of them in one LevelDB.
+ *
+ * The changelogs are the truth; the checkpoint only shortens a restart and holds what memory doesn't.
+ * It is written at commit boundaries, in one atomic batch: pages of changed entries, what the pages of
+ * each task add up to, and a commit record with a running number. It is verified whenever it is opened;
+ * whatever doesn't add up is thrown away, rebuilt from the changelog and counted.
+ *
+ * After a failed write everything rejects with `STATE_FAILED`: close and open again.
+ */
+export class WorkerState {
+  readonly #options: WorkerStateOptions
+  readonly #storage: StateStorage | null
+  readonly #host: TaskHost
+  readonly #tasks = new Map<string, TaskState>()
+  /** Commit records in storage, oldest first. */
+  #commits: { readonly number: number; readonly bytes: number }[] = []
+  #number = 1
+  #lastCheckpointMs: number
+  #saving: Promise<void> | null = null
+  #clearing: Promise<void> = Promise.resolve()
+  #failure: unknown = null
+  #closed = false
+  #checkpoints = 0
+  #lastBuildMs = 0
+  #lastWriteMs = 0
+  #lastBytes = 0
+  #dropped = 0
+  readonly #reasons: string[] = []
+
+  private constructor(options: WorkerStateOptions, storage: StateStorage | null) {
+    this.#options = options
+    this.#storage = storage
+    this.#lastCheckpointMs = options.clock.monotonicMs()
+    this.#host = {
+      log: options.log,
+      clock: options.clock,
+      source: storage,
+      memoryBytesMax: options.memoryBytesMax,
+      memoryBytes: () => this.#memoryBytes(),
+      taskRecord: (taskId) => this.#taskRecord(taskId),
+      dropCheckpoint: (taskId, reason) => this.#dropTask(taskId, reason),
+      checkpoint: () => this.checkpoint(),
+      assertUsable: () => this.#assertUsable(),
+      closed: (task) => this.#taskClosed(task),
+    }
+  }
+
+  /** Opens the checkpoint and verifies its commit records; a task's pages are verified by its restore. */
+  static async open(options: WorkerStateOptions): Promise<WorkerState> {
+    const { directory } = options
+    if (directory === null) return new WorkerState(options, null)
+    await options.fileSystem.makeDirectory(directory)
+    const cacheBytes = Math.max(8 << 20, Math.floor(options.memoryBytesMax / 8))
+    const openStorage = options.openStorage ?? LevelStorage.open
+    let storage: StateStorage
+    let reason: string | null = null
+    try {
+      storage = await openStorage(directory, cacheBytes)
+    } catch (error) {
+      if (isLocked(error)) throw error
+      // It can't even be opened: nothing in it is needed.
+      await options.fileSystem.removeTree(directory)
+      await options.fileSystem.makeDirectory(directory)
+      storage = await openStorage(directory, cacheBytes)
+      reason = `the checkpoint could not be opened: ${String((error as Error).cause ?? error)}`
+    }
+    const state = new WorkerState(options, storage)
+    reason ??= await state.#openCommits()
+    if (reason !== null) {
+      state.#countDropped(reason)
+      await storage.clear('', '\xff')
+      state.#commits = []
+    }
+    return state
+  }
+
+  /**
+   * A task's state. Its stores are opened next (by building its operators), then it is restored.
+   *
+   * @param taskId  stable over restarts; one open task per id
+   * @param changelogTopicFor  topic of a store, by the store's name
+   */
+  task(taskId: string, changelogTopicFor: (store: string) => string, partition: number): TaskState {
+    this.#assertUsable()
+    assert(!this.#tasks.has(taskId), `task ${taskId} is open once`)
+    const task = new TaskState(taskId, changelogTopicFor, partition, this.#host)
+    this.#tasks.set(taskId, task)
+    return task
+  }
+
+  /** Removes a task's checkpoint: its query is gone, or is to be rebuilt from its inputs. The task is closed. */
+  async deleteTask(taskId: string): Promise<void> {
+    assert(!this.#tasks.has(taskId), 'a task is closed before it is deleted')
+    await this.#saving
+    await this.#clearTask(taskId)
+  }
+
+  /** Call after commits: starts a checkpoint if one is due and none is being written. Never waits for it. */
+  checkpointIfDue(): void {
+    if (this.#storage === null || this.#saving !== null || this.#failure !== null) return
+    const { clock, checkpointIntervalMs = 1000, replayRecordsMax = 250_000 } = this.#options
+    let records = 0
+    for (const task of this.#tasks.values()) records += task.unsavedRecords
+    if (records === 0) return
+    const ageMs = clock.monotonicMs() - this.#lastCheckpointMs
+    const intervalMs = Math.max(checkpointIntervalMs, this.#lastBuildMs / BUILD_SHARE_MAX)
+    if (ageMs < intervalMs && records < replayRecordsMax) return
+    // A failure is kept and shown by the next call that needs the checkpoint.
+    this.checkpoint().catch(() => {})
+  }
+
+  /** Saves everything committed so far; resolves when it is written. Open cycles go on meanwhile. */
+  async checkpoint(): Promise<void> {
+    this.#assertUsable()
+    if (this.#storage === null) return
+    while (this.#saving !== null) await this.#saving
+    this.#saving = this.#save(this.#storage)
+    try {
+      await this.#saving
+    } finally {
+      this.#saving = null
+    }
+  }
+
+  get metrics(): WorkerStateMetrics {
+    return {
+      checkpoints: this.#checkpoints,
+      lastBuildMs: this.#lastBuildMs,
+      lastWriteMs: this.#lastWriteMs,
+      lastBytes: this.#lastBytes,
+      dropped: this.#dropped,
+      droppedReasons: [...this.#reasons],
+      memoryBytes: this.#memoryBytes(),
+      memoryBytesMax: this.#options.memoryBytesMax,
+    }
+  }
+
+  /** Saves what is committed, where that is possible, and closes. Closing twice is harmless. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    try {
+      if (this.#failure === null && this.#storage !== null) await this.checkpoint()
+    } finally {
+      this.#closed = true
+      await this.#clearing
+      for (const task of this.#tasks.values()) await task.close()
+      await this.#storage?.close()
+    }
+  }
+
+  async #save(storage: StateStorage): Promise<void> {
+    try {
+      for (;;) {
+        const waits: Promise<void>[] = []
+        for (const task of this.#tasks.values()) {
+          const wait = task.prepareSave()
+          if (wait !== undefined) waits.push(wait)
+        }
+        if (waits.length === 0) break
+        await Promise.all(waits)
+      }
+      // From here to the write nothing may be awaited: this is one moment of all tasks.
+      const { clock, log, epoch } = this.#options
+      const startedMs = clock.monotonicMs()
+      const writes: PageWrite[] = []
+      const saved: TaskState[] = []
+      const number = this.#number
+      for (const task of this.#tasks.values()) {
+        const stores = task.save(writes)
+        if (stores === null) continue
+        saved.push(task)
+        const key = taskKey(task.id)
+        const record: TaskRecord = { logId: log.id, epoch, number, stores }
+        writes.push({ key, value: encodeRecord(key, record) })
+      }
+      if (saved.length === 0) return
+      const bytes = writes.reduce((sum, { key, value }) => sum + key.length + (value?.length ?? 0), 0)
+      const key = commitKey(number)
+      writes.push({ key, value: encodeRecord(key, { number, logId: log.id, epoch, bytes }) })
+      this.#commits.push({ number, bytes })
+      for (const old of this.#outdatedCommits()) writes.push({ key: commitKey(old), value: null })
+      this.#number = number + 1
+      this.#lastBuildMs = clock.monotonicMs() - startedMs
+      this.#lastBytes = bytes
+      this.#lastCheckpointMs = clock.monotonicMs()
+      crashPoint('state-before-checkpoint')
+      await storage.write(writes)
+      crashPoint('state-after-checkpoint')
+      this.#lastWriteMs = clock.monotonicMs() - startedMs - this.#lastBuildMs
+      this.#checkpoints++
+      for (const task of saved) this.#clearExpired(storage, task)
+    } catch (error) {
+      this.#failure ??= error
+      throw error
+    }
+  }
+
+  /** Commit records older than the last four write buffers: they can't be missing any more. */
+  #outdatedCommits(): number[] {
+    let bytes = 0
+    let keep = this.#commits.length
+    while (keep > 0 && (bytes < 4 * WRITE_BUFFER_BYTES || this.#commits.length - keep < 4)) {
+      bytes += this.#commits[--keep]!.bytes
+    }
+    return this.#commits.splice(0, keep).map((c) => c.number)
+  }
+
+  #clearExpired(storage: StateStorage, task: TaskState): void {
+    for (const { from, to } of task.expiredRanges()) {
+      this.#clearing = this.#clearing
+        .then(() => storage.clear(from, to))
+        .catch((error: unknown) => {
+          this.#failure ??= error
+        })
+    }
+  }
+
+  /** Reads the commit records. What is wrong with them, or null. */
+  async #openCommits(): Promise<string | null> {
+    const { log, epoch } = this.#options
+    let previous: CommitRecord | null = null
+    for await (const [key, value] of this.#storage!.iterate('c', 'd')) {
+      const record = decodeRecord<CommitRecord>(key, value)
+      if (record === null || commitKey(record.number) !== key) return 'a commit record is damaged'
+      this.#number = Math.max(this.#number, record.number + 1)
+      if (record.logId !== log.id) return 'the checkpoint belongs to another log'
+      if (record.epoch > epoch) return 'the checkpoint is of an epoch this log does not know'
+      if (previous !== null && record.number !== previous.number + 1) {
+        return `the checkpoint has a hole: number ${record.number} follows ${previous.number}`
+      }
+      previous = record
+      this.#commits.push({ number: record.number, bytes: record.bytes })
+    }
+    return null
+  }
+
+  async #taskRecord(taskId: string): Promise<TaskRecord | null> {
+    await this.#saving
+    const key = taskKey(taskId)
+    const [value] = await this.#storage!.getMany([key])
+    if (value === undefined) {
+      // Pages without a record are what a removal left behind.
+      await this.#clearTask(taskId)
+      return null
+    }
+    const record = decodeRecord<TaskRecord>(key, value)
+    const problem =
+      record === null
+        ? 'a task record is damaged'
+        : record.logId !== this.#options.log.id
+          ? 'a task record belongs to another log'
+          : record.epoch > this.#options.epoch || record.number >= this.#number
+            ? 'a task record is of a checkpoint that is unknown'
+            : null
+    if (problem === null) return record
+    await this.#dropTask(taskId, problem)
+    return null
+  }
+
+  async #dropTask(taskId: string, reason: string): Promise<void> {
+    this.#countDropped(`${taskId}: ${reason}`)
+    await this.#clearTask(taskId)
+  }
+
+  async #clearTask(taskId: string): Promise<void> {
+    if (this.#storage === null) return
+    const prefix = pagesPrefix(taskId)
+    try {
+      await this.#storage.write([{ key: taskKey(taskId), value: null }])
+      await this.#storage.clear(prefix, afterPrefix(prefix)!)
+    } catch (error) {
+      this.#failure ??= error
+      throw error
+    }
+  }
+
+  #countDropped(reason: string): void {
+    this.#dropped++
+    this.#reasons.push(reason)
+    if (this.#reasons.length > REASONS_MAX) this.#reasons.shift()
+  }
+
+  async #taskClosed(task: TaskState): Promise<void> {
+    await this.#saving?.catch(() => {})
+    if (this.#tasks.get(task.id) === task) this.#tasks.delete(task.id)
+  }
+
+  #memoryBytes(): number {
+    let bytes = 0
+    for (const task of this.#tasks.values()) bytes += task.memoryBytes()
+    return bytes
+  }
+
+  #assertUsable(): void {
+    if (this.#failure !== null) {
+      throw new StorageError('STATE_FAILED', {
+        message: 'Writing the state checkpoint failed; it must be opened again before work goes on.',
+        cause: this.#failure,
+      })
+    }
+    assert(!this.#closed, 'state is used before it is closed')
+  }
+}
+
+function isLocked(error: unknown): boolean {
+  for (let at: unknown = error; at instanceof Error; at = at.cause) {
+    if ('code' in at && at.code === 'LEVEL_LOCKED') return true
+  }
+  return false
+}
