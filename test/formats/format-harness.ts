@@ -14,10 +14,7 @@ export function columnsOf(types: Readonly<Record<string, SqlType>>): readonly Co
 }
 
 /** Records laid one after the other, as in a slice of the log. */
-export function layOut(
-  records: readonly (string | Uint8Array | null)[],
-  between = '#',
-): {
+export function layOut(records: readonly (string | Uint8Array | null)[]): {
   readonly bytes: Uint8Array
   readonly starts: Int32Array
   readonly ends: Int32Array
@@ -25,7 +22,7 @@ export function layOut(
   const writer = new ByteWriter()
   const starts = new Int32Array(records.length)
   const ends = new Int32Array(records.length)
-  writer.text(between)
+  writer.text('#')
   for (const [row, record] of records.entries()) {
     if (record === null) {
       starts[row] = -1
@@ -35,7 +32,7 @@ export function layOut(
     if (typeof record === 'string') writer.text(record)
     else writer.copy(record, 0, record.length)
     ends[row] = writer.length
-    writer.text(between)
+    writer.text('#')
   }
   return { bytes: writer.take(), starts, ends }
 }

@@ -1,0 +1,27 @@
+/** The candidate most like what was written, as a question for a hint, or undefined if none is close. */
+export function didYouMean(written: string, candidates: Iterable<string>): string | undefined {
+  let best: string | undefined
+  let bestDistance = Math.max(1, Math.floor(written.length / 3)) + 1
+  for (const candidate of candidates) {
+    const sameLetters = candidate.toUpperCase() === written.toUpperCase()
+    const distance = sameLetters ? 0 : editDistance(written.toUpperCase(), candidate.toUpperCase())
+    if (distance < bestDistance) {
+      best = candidate
+      bestDistance = distance
+    }
+  }
+  return best === undefined ? undefined : `Did you mean ${best}?`
+}
+
+function editDistance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const change = previous[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
+      row.push(Math.min(change, previous[j]! + 1, row[j - 1]! + 1))
+    }
+    previous = row
+  }
+  return previous[b.length]!
+}

@@ -1,0 +1,384 @@
+import { systemClock } from '../../base/clock.ts'
+import { SqlError } from '../../base/errors.ts'
+import { systemRandom } from '../../base/random.ts'
+import type { AggregateCall, Expr } from '../../plan/expression.ts'
+import type {
+  AggregateNode,
+  PlanNode,
+  RekeyNode,
+  TableAggregateNode,
+  WindowSpec,
+} from '../../plan/plan-node.ts'
+import { printExpression } from '../../plan/print-expression.ts'
+import type { Column } from '../../plan/schema.ts'
+import { BIGINT, printType, type SqlType } from '../../plan/sql-type.ts'
+import type { SqlValue } from '../../plan/sql-value.ts'
+import type * as ast from '../ast.ts'
+import { coerce } from './coerce.ts'
+import type { ColumnNames } from './column-names.ts'
+import type { PrepareContext } from './context.ts'
+import { checkKeyTypes } from './format-spec.ts'
+import type { KeyColumn, KeyedNode } from './keyed-node.ts'
+import type { QueryUse } from './plan-query.ts'
+import { sameAs } from './plan-partition-by.ts'
+import { freeName } from './plan-source.ts'
+import type { ResultColumn } from './projection.ts'
+import type { QueryScope } from './query-scope.ts'
+import { windowSpec } from './query-window.ts'
+import type { SelectColumn } from './select-list.ts'
+import { placed, typeCondition, typeExpression, type TypingContext } from './type-expression.ts'
+import { settleNull, typeOf } from './untyped-null.ts'
+
+export interface AggregationRequest {
+  readonly query: ast.Query
+  readonly selected: readonly SelectColumn[]
+  readonly scope: QueryScope
+  readonly names: ColumnNames
+  readonly typing: (scope: QueryScope, clause: string) => TypingContext
+  readonly context: PrepareContext
+  readonly use: QueryUse
+  readonly isJoin: boolean
+}
+
+export interface Aggregation {
+  /** The SELECT list over the aggregate's columns. */
+  readonly columns: readonly ResultColumn[]
+  readonly having: Expr | null
+  plan(input: KeyedNode): KeyedNode
+}
+
+interface GroupKey {
+  readonly expr: Expr
+  readonly text: string
+  readonly name: string
+}
+
+/** GROUP BY: what groups rows, what is computed over them, and SELECT and HAVING in terms of both. */
+export function planAggregation(request: AggregationRequest): Aggregation {
+  const { query, selected, scope, typing, context } = request
+  const groupBy = query.groupBy
+  if (groupBy === null) throw missingGroupBy(request)
+  if (groupBy.items.length === 0) {
+    throw new SqlError('SQL_EMPTY_GROUP_BY', {
+      message: 'GROUP BY needs at least one expression.',
+      at: groupBy.at,
+    })
+  }
+  const isWindowed = query.window !== null
+  const keys = groupKeys(request, groupBy)
+  const aggregates: AggregateCall[] = []
+  const tableSource =
+    scope.columns().some((c) => c.source.source.kind === 'table') &&
+    !scope.columns().some((c) => c.source.source.kind === 'stream')
+  const notUndoable: { readonly name: string; readonly at: ast.Expression['at'] }[] = []
+
+  const replaceIn =
+    (clause: string) =>
+    (node: ast.Expression, inner: TypingContext): Expr | undefined => {
+      if (node.kind === 'call') {
+        const name = node.name.name.toUpperCase()
+        const kind = context.functions.kindOf(name)
+        if (kind === 'aggregate') return aggregateColumn(name, node)
+        if (kind === 'table') {
+          throw new SqlError('SQL_TABLE_FUNCTION_AND_GROUP_BY', {
+            message: `The table function ${name} can't be used with GROUP BY.`,
+            at: node.at,
+          })
+        }
+      }
+      if (node.kind === 'column' && node.source === null && inner.parameters?.has(node.name.name) === true)
+        return undefined
+      if (node.kind === 'column' && isBound(node.name.name) && isWindowed && !request.isJoin) {
+        if (clause !== 'SELECT') throw misplacedBound(node)
+        return { kind: 'column', name: node.name.name, type: BIGINT }
+      }
+      const key = keys.find((k) => sameAs(node, k.text, inner))
+      if (key !== undefined) return { kind: 'column', name: key.name, type: key.expr.type }
+      if (node.kind !== 'column') return undefined
+      const column = inner.scope.resolve(node)
+      throw new SqlError('SQL_NOT_GROUPED', {
+        message: `${column.name} in ${clause} is neither in GROUP BY nor inside an aggregate function.`,
+        at: node.at,
+        hint: 'Add it to GROUP BY, or remove it.',
+      })
+    }
+
+  function aggregateColumn(name: string, node: ast.CallExpression): Expr {
+    const inside: TypingContext = {
+      ...typing(scope, `the arguments of ${name}`),
+      replace: (arg) => {
+        if (arg.kind === 'column' && isBound(arg.name.name) && isWindowed) throw misplacedBound(arg)
+        if (arg.kind === 'call' && context.functions.kindOf(arg.name.name.toUpperCase()) === 'aggregate') {
+          throw new SqlError('SQL_NESTED_AGGREGATE', {
+            message: `Aggregate functions can't be nested: ${arg.name.text} stands inside ${name}.`,
+            at: arg.at,
+          })
+        }
+        return undefined
+      },
+    }
+    const args = node.args.map((arg) => typeExpression(arg, inside))
+    const resolved = placed(node.at, () => context.functions.resolveAggregate(name, args.map(typeOf)))
+    const columnCount = args.length - resolved.parameterCount
+    const parameters = args.slice(columnCount).map((arg, i): SqlValue => {
+      const literal = coerce(arg, resolved.arguments[columnCount + i] ?? arg.type)
+      if (literal.kind === 'literal') return literal.value
+      throw new SqlError('SQL_PARAMETER_NOT_LITERAL', {
+        message: `The last argument of ${name} must be a literal.`,
+        at: node.args[columnCount + i]!.at,
+      })
+    })
+    const columnArgs = args
+      .slice(0, columnCount)
+      .map((arg, i) => coerce(arg, resolved.arguments[i] ?? arg.type))
+    const call = { function: resolved.function, signature: resolved.signature, args: columnArgs, parameters }
+    const text = callText(call)
+    const known = aggregates.find((a) => callText(a) === text)
+    if (known !== undefined) return { kind: 'column', name: known.name, type: known.type }
+    if (tableSource && !resolved.undoable) notUndoable.push({ name, at: node.at })
+    const added: AggregateCall = {
+      ...call,
+      name: `KSQL_AGG_VARIABLE_${aggregates.length}`,
+      type: resolved.returns,
+    }
+    aggregates.push(added)
+    checkStateFormat(added, node, request)
+    return { kind: 'column', name: added.name, type: added.type }
+  }
+
+  const columns = selected.map((c): ResultColumn => {
+    const expr = typeExpression(c.expression, { ...typing(scope, 'SELECT'), replace: replaceIn('SELECT') })
+    return { name: c.name, expr: settleNull(expr), at: c.at }
+  })
+  const having =
+    query.having === null
+      ? null
+      : typeCondition(query.having, { ...typing(scope, 'HAVING'), replace: replaceIn('HAVING') })
+  if (aggregates.length === 0) {
+    throw new SqlError('SQL_GROUP_BY_WITHOUT_AGGREGATE', {
+      message: 'GROUP BY needs an aggregate function in SELECT or HAVING.',
+      at: groupBy.at,
+    })
+  }
+  if (notUndoable.length > 0) {
+    const named = [...new Set(notUndoable.map((a) => a.name))].join(', ')
+    throw new SqlError('SQL_AGGREGATE_ON_TABLE', {
+      message: `${named} can't be used over a table: what a changed row added can't be taken back.`,
+      at: notUndoable[0]!.at,
+      hint: 'Use it over a stream.',
+    })
+  }
+  if (tableSource && query.window !== null) {
+    throw new SqlError('SQL_WINDOW_ON_TABLE', {
+      message: 'WINDOW is only possible over streams.',
+      at: query.window.at,
+    })
+  }
+  const emitFinal = query.emit?.mode === 'final'
+  const window = query.window === null ? null : windowSpec(query.window, emitFinal)
+  return {
+    columns,
+    having,
+    plan: (input) => aggregateOver(input, keys, aggregates, window, emitFinal ? 'final' : 'changes'),
+  }
+}
+
+function missingGroupBy(request: AggregationRequest): SqlError {
+  const what = request.use.kind === 'sink' ? request.use.what : 'The query'
+  return new SqlError('SQL_AGGREGATE_WITHOUT_GROUP_BY', {
+    message: `${what} has ${request.query.having === null ? 'an aggregate function' : 'HAVING'} but no GROUP BY clause.`,
+    at: request.query.having?.at ?? request.query.items[0]!.at,
+    hint: 'Add GROUP BY; GROUP BY 1 makes one group of everything.',
+  })
+}
+
+function groupKeys(request: AggregationRequest, groupBy: ast.ExpressionList): GroupKey[] {
+  const { scope, names, selected, query } = request
+  const typing = request.typing(scope, 'GROUP BY')
+  const taken = new Set(scope.columns().map((c) => c.name))
+  const keys: GroupKey[] = []
+  for (const item of groupBy.items) {
+    const expr = typeExpression(item, {
+      ...typing,
+      replace: (node) => {
+        if (node.kind === 'column' && isBound(node.name.name) && query.window !== null)
+          throw misplacedBound(node)
+        return undefined
+      },
+    })
+    const text = printExpression(expr)
+    if (keys.some((k) => k.text === text)) {
+      throw new SqlError('SQL_DUPLICATE_GROUP_BY', {
+        message: `${text} stands in GROUP BY twice.`,
+        at: item.at,
+      })
+    }
+    if (typeOf(expr) === null) {
+      throw new SqlError('SQL_GROUP_BY_NULL', {
+        message: 'GROUP BY NULL has no meaning: rows without a group are dropped.',
+        at: item.at,
+      })
+    }
+    checkKeyTypes([{ name: text, type: expr.type, role: 'key' }], { at: item.at })
+    if (expr.kind === 'column') {
+      keys.push({ expr, text, name: expr.name })
+      continue
+    }
+    // Rows carry the expression's value beside the columns the aggregates need, so its name must be free.
+    const select = selected.find((c) => sameAs(c.expression, text, { ...typing, clause: 'SELECT' }))
+    const name = freeName(select?.name ?? names.nameFor(item), taken)
+    taken.add(name)
+    keys.push({ expr, text, name })
+  }
+  return keys
+}
+
+function aggregateOver(
+  input: KeyedNode,
+  keys: readonly GroupKey[],
+  aggregates: readonly AggregateCall[],
+  window: WindowSpec | null,
+  emit: 'changes' | 'final',
+): KeyedNode {
+  const windowed =
+    window === null ? null : { type: window.type, sizeMs: window.type === 'SESSION' ? null : window.sizeMs }
+  const outputs = aggregates.map((a): Column => ({ name: a.name, type: a.type, role: 'value' }))
+  const asKeys = (names: readonly string[]): KeyColumn[] =>
+    keys.map((key, i) => ({
+      name: names[i]!,
+      candidates: [key.name],
+      exact: [key.name],
+      written: [key.text],
+    }))
+  const keyNames = keys.map((k) => k.name)
+  const keyOutputs = keys.map((k): Column => ({ name: k.name, type: k.expr.type, role: 'key' }))
+  const result = (node: PlanNode): KeyedNode => ({
+    node,
+    keys: asKeys(keyNames),
+    partitions: input.partitions,
+    keyWord: 'grouping expression',
+  })
+  if (input.node.output === 'table') {
+    const node: TableAggregateNode = {
+      kind: 'table-aggregate',
+      input: input.node,
+      groupBy: keys.map((k) => k.expr),
+      aggregates,
+      schema: { columns: [...keyOutputs, ...outputs] },
+      output: 'table',
+      windowed: null,
+    }
+    return result(node)
+  }
+  const keyed = isKeyedBy(input, keys) ? input.node : rekeyByGroup(input.node, keys, aggregates)
+  const node: AggregateNode = {
+    kind: 'aggregate',
+    input: keyed,
+    aggregates,
+    window,
+    emit,
+    schema: { columns: [...keyOutputs, ...outputs] },
+    output: 'table',
+    windowed,
+  }
+  return result(node)
+}
+
+function isKeyedBy(input: KeyedNode, keys: readonly GroupKey[]): boolean {
+  return (
+    input.node.windowed === null &&
+    input.keys.length === keys.length &&
+    keys.every(
+      (key, i) =>
+        key.expr.kind === 'column' &&
+        input.keys[i]!.exact.includes(key.expr.name) &&
+        input.keys[i]!.name === key.name,
+    )
+  )
+}
+
+function rekeyByGroup(
+  input: PlanNode,
+  keys: readonly GroupKey[],
+  aggregates: readonly AggregateCall[],
+): RekeyNode {
+  const needed = new Set<string>()
+  for (const call of aggregates) for (const arg of call.args) collectColumns(arg, needed)
+  for (const key of keys) needed.delete(key.name)
+  const values = input.schema.columns.filter((c) => needed.has(c.name))
+  return {
+    kind: 'rekey',
+    input,
+    keys: keys.map((k) => k.expr),
+    values: values.map((c): Expr => ({ kind: 'column', name: c.name, type: c.type })),
+    nullKeys: 'drop',
+    partitions: null,
+    schema: {
+      columns: [
+        ...keys.map((k): Column => ({ name: k.name, type: k.expr.type, role: 'key' })),
+        ...values.map((c): Column => ({ name: c.name, type: c.type, role: 'value' })),
+      ],
+    },
+    output: 'stream',
+    windowed: null,
+  }
+}
+
+/** Adds the names of all columns an expression reads. */
+export function collectColumns(expr: unknown, names: Set<string>): void {
+  if (Array.isArray(expr)) {
+    for (const part of expr) collectColumns(part, names)
+    return
+  }
+  if (typeof expr !== 'object' || expr === null || Object.getPrototypeOf(expr) !== Object.prototype) return
+  if ('kind' in expr && expr.kind === 'column' && 'name' in expr) names.add(String(expr.name))
+  for (const part of Object.values(expr)) collectColumns(part, names)
+}
+
+function callText(call: Pick<AggregateCall, 'function' | 'signature' | 'args' | 'parameters'>): string {
+  const parameters = call.parameters.map((p) => (typeof p === 'bigint' ? `${p}n` : JSON.stringify(p)))
+  return `${call.function}/${call.signature}(${call.args.map(printExpression).join(', ')};${parameters.join(', ')})`
+}
+
+/** The aggregate's state is kept in the value format of the source, which must be able to hold it. */
+function checkStateFormat(call: AggregateCall, node: ast.CallExpression, request: AggregationRequest): void {
+  const { context, scope } = request
+  const source = scope.columns()[0]?.source.source
+  if (source === undefined || source.valueFormat.name !== 'DELIMITED') return
+  const stateType = stateTypeOf(call, context)
+  const reason = context.formats.refuses(
+    'value',
+    [{ name: call.name, type: stateType, role: 'value' }],
+    source.valueFormat,
+  )
+  if (reason === null) return
+  throw new SqlError('SQL_AGGREGATE_STATE_FORMAT', {
+    message: `${call.function} keeps its state as ${printType(stateType)}, which the value format ${source.valueFormat.name} of ${source.name} can't hold.`,
+    at: node.at,
+    hint: 'Copy the source with another VALUE_FORMAT first, or use another function.',
+  })
+}
+
+function stateTypeOf(call: AggregateCall, context: PrepareContext): SqlType {
+  const functionContext = { clock: systemClock, random: systemRandom, settings: context.settings }
+  const types = call.args.map((a) => a.type)
+  return context.functions.aggregateBody(
+    call.function,
+    call.signature,
+    types,
+    call.parameters,
+    call.type,
+    functionContext,
+  ).stateType
+}
+
+function isBound(name: string): boolean {
+  return name === 'WINDOWSTART' || name === 'WINDOWEND'
+}
+
+function misplacedBound(node: ast.ColumnReference): SqlError {
+  return new SqlError('SQL_MISPLACED_WINDOW_BOUND', {
+    message: `${node.name.text} of a window that is being computed can only stand in the SELECT list.`,
+    at: node.at,
+  })
+}

@@ -1,0 +1,137 @@
+import { SqlError } from '../../base/errors.ts'
+import { BIGINT, INTEGER, type SqlType } from '../../plan/sql-type.ts'
+import type { ColumnReference, Identifier } from '../ast.ts'
+import { didYouMean } from './nearest-name.ts'
+import type { QuerySource } from './query-sources.ts'
+import { referenceText, type Scope, type ScopeColumn } from './scope.ts'
+
+/** A column of one of a query's sources. */
+export interface SourceColumn extends ScopeColumn {
+  readonly source: QuerySource
+  /** Its name in the source; `name` is the one in the plan, `<ALIAS>_<COLUMN>` in joins. */
+  readonly column: string
+  readonly role: 'key' | 'value' | 'pseudo'
+}
+
+/**
+ * The columns of all sources of a query, as its expressions see them.
+ *
+ * Remembers which columns were referred to: joins carry no others.
+ */
+export class QueryScope implements Scope {
+  readonly #sources: readonly QuerySource[]
+  readonly #columns: readonly SourceColumn[]
+  readonly #clause: string
+  readonly #used: Set<string>
+  readonly #synthetic: ScopeColumn | null
+
+  constructor(
+    sources: readonly QuerySource[],
+    isJoin: boolean,
+    clause: string,
+    used: Set<string> = new Set(),
+    synthetic: ScopeColumn | null = null,
+  ) {
+    this.#sources = sources
+    this.#clause = clause
+    this.#used = used
+    this.#synthetic = synthetic
+    this.#columns = sources.flatMap((source) => columnsOf(source, isJoin))
+  }
+
+  /** The same columns, for another clause's errors. */
+  forClause(clause: string): QueryScope {
+    const copy = new QueryScope(this.#sources, this.#sources.length > 1, clause, this.#used, this.#synthetic)
+    return copy
+  }
+
+  /** Names in the plan of the columns referred to so far. */
+  get used(): ReadonlySet<string> {
+    return this.#used
+  }
+
+  /** All columns of a source, or of all: keys, values, then pseudo columns, source by source. */
+  columns(source?: QuerySource): readonly SourceColumn[] {
+    return source === undefined ? this.#columns : this.#columns.filter((c) => c.source === source)
+  }
+
+  use(column: ScopeColumn): ScopeColumn {
+    this.#used.add(column.name)
+    return column
+  }
+
+  has(name: string): boolean {
+    return this.#columns.some((c) => c.column === name)
+  }
+
+  /** Whether a column of that name is in several sources. */
+  isShared(column: string): boolean {
+    return this.#columns.filter((c) => c.column === column).length > 1
+  }
+
+  findAlias(name: Identifier): QuerySource {
+    const found =
+      this.#sources.find((s) => s.alias === name.name) ??
+      this.#sources.find((s) => s.source.name === name.name)
+    if (found !== undefined) return found
+    throw new SqlError('SQL_UNKNOWN_ALIAS', {
+      message: `${name.text} is not a stream, table or alias of this query.`,
+      at: name.at,
+      hint: didYouMean(
+        name.name,
+        this.#sources.map((s) => s.alias),
+      ),
+    })
+  }
+
+  find(reference: ColumnReference): SourceColumn | ScopeColumn {
+    const source = reference.source === null ? undefined : this.findAlias(reference.source)
+    const name = reference.name.name
+    if (source === undefined && this.#synthetic?.name === name) return this.#synthetic
+    const found = this.columns(source).filter((c) => c.column === name)
+    if (found.length === 1) return found[0]!
+    if (found.length > 1) {
+      throw new SqlError('SQL_AMBIGUOUS_COLUMN', {
+        message: `The column ${reference.name.text} is ambiguous: it could be ${found.map((c) => `${c.source.alias}.${name}`).join(' or ')}.`,
+        at: reference.at,
+      })
+    }
+    throw new SqlError('SQL_UNKNOWN_COLUMN', {
+      message: `The ${this.#clause} column ${referenceText(reference)} does not exist in ${this.#describe(source)}.`,
+      at: reference.at,
+      hint: didYouMean(
+        name,
+        this.columns(source).map((c) => c.column),
+      ),
+    })
+  }
+
+  resolve(reference: ColumnReference): ScopeColumn {
+    return this.use(this.find(reference))
+  }
+
+  #describe(source: QuerySource | undefined): string {
+    const sources = source === undefined ? this.#sources : [source]
+    return sources.map((s) => `${s.source.kind} ${s.source.name}`).join(' or ')
+  }
+}
+
+function columnsOf(source: QuerySource, isJoin: boolean): SourceColumn[] {
+  const make = (column: string, type: SqlType, role: SourceColumn['role']): SourceColumn => ({
+    source,
+    column,
+    role,
+    type,
+    name: isJoin ? `${source.alias}_${column}` : column,
+  })
+  const columns = source.source.schema.columns.map((c) => make(c.name, c.type, c.role))
+  const pseudo = [
+    make('ROWTIME', BIGINT, 'pseudo'),
+    make('ROWPARTITION', INTEGER, 'pseudo'),
+    make('ROWOFFSET', BIGINT, 'pseudo'),
+  ]
+  if (source.source.windowedKey !== null) {
+    pseudo.push(make('WINDOWSTART', BIGINT, 'pseudo'), make('WINDOWEND', BIGINT, 'pseudo'))
+  }
+  return [...columns, ...pseudo]
+}

@@ -1,0 +1,137 @@
+import { SqlError, type Position } from '../../base/errors.ts'
+import { PSEUDO_COLUMNS } from '../../plan/schema.ts'
+import type { ColumnReference, Expression, Identifier, Query, SelectItem } from '../ast.ts'
+import type { ColumnNames } from './column-names.ts'
+import type { QueryScope, SourceColumn } from './query-scope.ts'
+import { typeExpression, type TypingContext } from './type-expression.ts'
+
+/** One column of a result: an expression and its name. */
+export interface SelectColumn {
+  readonly name: string
+  readonly expression: Expression
+  readonly at: Position
+  /** Came from `*` or `source.*`. */
+  readonly star: boolean
+}
+
+export interface SelectOptions {
+  readonly isJoin: boolean
+  readonly persistent: boolean
+  /** The key of a join that has no column of its own, first in an unqualified `*`. */
+  readonly synthetic: string | null
+  /** `*` after PARTITION BY over a join also has the pseudo columns. */
+  readonly starWithPseudo: boolean
+}
+
+/** The SELECT list with stars expanded and every column named. */
+export function selectList(
+  query: Query,
+  scope: QueryScope,
+  names: ColumnNames,
+  typing: TypingContext,
+  options: SelectOptions,
+): readonly SelectColumn[] {
+  return query.items.flatMap((item) => expand(item, scope, names, typing, options))
+}
+
+function expand(
+  item: SelectItem,
+  scope: QueryScope,
+  names: ColumnNames,
+  typing: TypingContext,
+  options: SelectOptions,
+): SelectColumn[] {
+  switch (item.kind) {
+    case 'all-columns': {
+      const source = item.source === null ? undefined : scope.findAlias(item.source)
+      const columns = starColumns(scope.columns(source), options)
+      const expanded = columns.map((c) => starColumn(c, item.at))
+      if (item.source !== null || options.synthetic === null) return expanded
+      const key = reference(null, options.synthetic, item.at)
+      return [{ name: options.synthetic, expression: key, at: item.at, star: true }, ...expanded]
+    }
+    case 'all-fields': {
+      const operand = typeExpression(item.operand, typing)
+      if (operand.type.kind !== 'STRUCT') {
+        throw new SqlError('SQL_TYPE_MISMATCH', {
+          message: 'Only a STRUCT can be followed by ->*.',
+          at: item.at,
+        })
+      }
+      return operand.type.fields.map(({ name }) => ({
+        name,
+        expression: { kind: 'field', operand: item.operand, field: identifier(name, item.at), at: item.at },
+        at: item.at,
+        star: false,
+      }))
+    }
+    case 'select-expression': {
+      const { expression, alias } = item
+      if (alias !== null) {
+        if (isReserved(alias.name)) {
+          throw new SqlError('SQL_RESERVED_COLUMN', {
+            message: `${alias.text} is the name of a system column and can't be an alias.`,
+            at: alias.at,
+            hint: 'Choose another alias.',
+          })
+        }
+        return [{ name: alias.name, expression, at: item.at, star: false }]
+      }
+      const name =
+        expression.kind === 'column' ? columnAlias(expression, scope, options) : names.nameFor(expression)
+      if (options.persistent && isReserved(name)) {
+        throw new SqlError('SQL_RESERVED_COLUMN', {
+          message: `${name} is the name of a system column and can't be a result column.`,
+          at: item.at,
+          hint: `Give it an alias, ${name} AS …`,
+        })
+      }
+      return [{ name, expression, at: item.at, star: false }]
+    }
+  }
+}
+
+/** Declared columns; with the window's bounds where they are part of the key and nobody stores them. */
+function starColumns(columns: readonly SourceColumn[], options: SelectOptions): readonly SourceColumn[] {
+  if (options.starWithPseudo) {
+    const bySource = [...new Set(columns.map((c) => c.source))]
+    return bySource.flatMap((source) => {
+      const own = columns.filter((c) => c.source === source)
+      return (['value', 'pseudo', 'key'] as const).flatMap((role) => own.filter((c) => c.role === role))
+    })
+  }
+  if (options.persistent) return columns.filter((c) => c.role !== 'pseudo')
+  const isWindow = (c: SourceColumn): boolean => c.column === 'WINDOWSTART' || c.column === 'WINDOWEND'
+  return [
+    ...columns.filter((c) => c.role === 'key'),
+    ...columns.filter((c) => c.role === 'pseudo' && isWindow(c)),
+    ...columns.filter((c) => c.role === 'value'),
+  ]
+}
+
+function starColumn(column: SourceColumn, at: Position): SelectColumn {
+  return { name: column.name, expression: reference(column.source.alias, column.column, at), at, star: true }
+}
+
+function columnAlias(node: ColumnReference, scope: QueryScope, options: SelectOptions): string {
+  const column = scope.find(node)
+  if (!options.isJoin || !('source' in column)) return node.name.name
+  return scope.isShared(column.column) ? column.name : column.column
+}
+
+function isReserved(name: string): boolean {
+  return PSEUDO_COLUMNS.some((p) => p === name)
+}
+
+function identifier(name: string, at: Position): Identifier {
+  return { kind: 'identifier', name, text: name, quoted: true, at }
+}
+
+function reference(source: string | null, name: string, at: Position): ColumnReference {
+  return {
+    kind: 'column',
+    source: source === null ? null : identifier(source, at),
+    name: identifier(name, at),
+    at,
+  }
+}

@@ -1,0 +1,74 @@
+import { SqlError } from '../../base/errors.ts'
+import type { CreateSource } from '../../plan/command.ts'
+import type { SourceKind } from '../../plan/data-source.ts'
+import type { PrepareContext } from './context.ts'
+import type { Properties } from './properties.ts'
+
+/** WITH properties that concern the topic. */
+export const TOPIC_PROPERTIES = [
+  'KAFKA_TOPIC',
+  'PARTITIONS',
+  'REPLICAS',
+  'RETENTION_MS',
+  'CLEANUP_POLICY',
+] as const
+
+/**
+ * The topic to be made, or null if it exists.
+ *
+ * @param derived  partitions of the left-most source of a derived stream or table; null where the topic must exist or be described
+ */
+export function newTopic(
+  topic: string,
+  kind: SourceKind,
+  windowed: boolean,
+  properties: Properties,
+  derived: number | null,
+  context: PrepareContext,
+): CreateSource['createTopic'] {
+  const partitions = properties.whole('PARTITIONS')
+  if (partitions !== undefined && partitions < 1) throw properties.invalid('PARTITIONS', 'a number from 1')
+  const replicas = properties.whole('REPLICAS')
+  if (replicas !== undefined && replicas < 1 && replicas !== -1)
+    throw properties.invalid('REPLICAS', 'a number from 1, or -1')
+  if (properties.has('CLEANUP_POLICY')) {
+    throw new SqlError('SQL_INVALID_PROPERTY', {
+      message: "CLEANUP_POLICY can't be chosen: it follows from what the topic holds.",
+      at: properties.place('CLEANUP_POLICY'),
+    })
+  }
+  const retentionMs = properties.whole('RETENTION_MS')
+  if (retentionMs !== undefined && kind === 'table' && !windowed) {
+    throw new SqlError('SQL_INVALID_PROPERTY', {
+      message: "RETENTION_MS can't be given for a table: its topic keeps the latest row of every key.",
+      at: properties.place('RETENTION_MS'),
+    })
+  }
+  const existing = context.catalog.partitions(topic)
+  if (existing !== undefined) {
+    if (partitions !== undefined && partitions !== existing && context.keepExistingPartitions !== true) {
+      throw new SqlError('SQL_PARTITIONS_DIFFER', {
+        message: `The topic ${topic} exists with ${existing} partitions, not ${partitions}.`,
+        at: properties.place('PARTITIONS'),
+        hint: 'Leave PARTITIONS out to use the topic as it is.',
+      })
+    }
+    return null
+  }
+  const count = partitions ?? derived
+  if (count === null) {
+    throw new SqlError('SQL_UNKNOWN_TOPIC', {
+      message: `There is no topic ${topic}.`,
+      at: properties.place('KAFKA_TOPIC'),
+      hint: 'Add PARTITIONS to WITH, and the topic is made.',
+    })
+  }
+  const policy = kind === 'stream' ? 'delete' : windowed ? 'compact,delete' : 'compact'
+  return {
+    partitions: count,
+    config: {
+      'cleanup.policy': policy,
+      ...(retentionMs === undefined ? {} : { 'retention.ms': String(retentionMs) }),
+    },
+  }
+}
