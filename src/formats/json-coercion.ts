@@ -130,17 +130,27 @@ function bigintOf(node: JsonNode, type: SqlType, path: JsonPath): number | bigin
   throw mismatch(node, type, path)
 }
 
-/** The whole part of a JSON number; of numbers so large that their low 64 bits are zero, 0. */
+/** The whole part of a JSON number, of which only the low 64 bits count. */
 function integerPart(token: string): bigint {
   const parts = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(token)!
   const [, sign, whole, fraction = '', exponent = '0'] = parts
-  if (fraction === '' && exponent === '0') return BigInt(token)
   const digits = whole! + fraction
   const wholeDigits = whole!.length + Number(exponent)
   // a multiple of 10^64 is one of 2^64
   if (wholeDigits <= 0 || wholeDigits - digits.length >= 64) return 0n
-  const magnitude = BigInt(digits.slice(0, wholeDigits).padEnd(wholeDigits, '0'))
+  const magnitude = lowBits(digits.slice(0, wholeDigits).padEnd(wholeDigits, '0'))
   return sign === '-' ? -magnitude : magnitude
+}
+
+/** The low 64 bits of a decimal number, in time proportional to its length. */
+function lowBits(digits: string): bigint {
+  if (digits.length <= 40) return BigInt(digits)
+  let value = 0n
+  for (let at = 0; at < digits.length; at += 18) {
+    const part = digits.slice(at, at + 18)
+    value = BigInt.asUintN(64, value * 10n ** BigInt(part.length) + BigInt(part))
+  }
+  return value
 }
 
 /** Integer text as Java's parseLong takes it, before the range is checked; undefined if it is none. */

@@ -4,6 +4,7 @@ import { nullVector, setValue } from './column-vectors.ts'
 import type { ColumnDecoder, DecodeFailure } from './format.ts'
 import { coerceJson, isObject, JsonMismatch, type JsonPath, memberFinder } from './json-coercion.ts'
 import { JsonSyntaxError, parseJson, type JsonNode } from './json-text.ts'
+import { JsonScanner } from './json-scanner.ts'
 import type { Vector } from './vector.ts'
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -16,10 +17,20 @@ class JsonRecordError extends Error {
 export class JsonDecoder implements ColumnDecoder {
   readonly #columns: readonly Column[]
   readonly #unwrapped: boolean
+  readonly #scanner: JsonScanner | null
 
-  constructor(columns: readonly Column[], unwrapped: boolean) {
+  /**
+   * @param form  how to read records: `general` is the plain form the others must equal, `scanned` walks their
+   *   bytes without generating code
+   */
+  constructor(
+    columns: readonly Column[],
+    unwrapped: boolean,
+    form: 'general' | 'scanned' | 'generated' = 'generated',
+  ) {
     this.#columns = columns
     this.#unwrapped = unwrapped
+    this.#scanner = form === 'general' || unwrapped ? null : new JsonScanner(columns, form === 'generated')
   }
 
   decode(
@@ -32,8 +43,12 @@ export class JsonDecoder implements ColumnDecoder {
   ): (Vector | null)[] {
     const vectors: (Vector | null)[] = this.#columns.map(() => null)
     for (const column of wanted) vectors[column] = nullVector(this.#columns[column]!.type, count, bytes)
+    const scanner = this.#scanner
+    scanner?.begin(bytes, vectors)
     for (let row = 0; row < count; row++) {
-      if (starts[row]! < 0) continue
+      if (scanner !== null) row = scanner.scanRows(starts, ends, row, count)
+      if (row === count) break
+      if (starts[row]! < 0 || scanner?.scan(starts[row]!, ends[row]!, row) === true) continue
       this.#decodeGenerally(bytes.subarray(starts[row], ends[row]), row, vectors, wanted, failures)
     }
     return vectors
@@ -61,6 +76,7 @@ export class JsonDecoder implements ColumnDecoder {
     if (node === null) return columns.map(() => null)
     if (this.#unwrapped) return [coerceJson(node, columns[0]!.type, [])]
     if (!isObject(node)) throw new JsonMismatch('The record is not a JSON object, at $')
+    this.#scanner?.learn([...node.keys()])
     const find = memberFinder(node)
     const path: JsonPath = []
     return columns.map(({ name, type }) => {

@@ -107,7 +107,7 @@ export interface RecordBatchOptions {
  * take it past its target size, so one record may make a batch larger than that, two never do.
  *
  * Reusable: {@link finish} empties the writer and keeps its buffer. No allocation and no native call per
- * record (native calls only per batch, and for keys or values of 256 bytes and more).
+ * record (native calls only per batch, and for keys or values of 48 bytes and more).
  */
 export class RecordBatchWriter {
   #bytes = new Uint8Array(4096)
@@ -303,7 +303,7 @@ function putVarlong(bytes: Uint8Array, at: number, value: number): number {
 }
 
 function putBytes(into: Uint8Array, at: number, from: Uint8Array, start: number, end: number): number {
-  if (end - start < 256) {
+  if (end - start < 48) {
     for (let i = start; i < end; i++) into[at++] = from[i]!
     return at
   }

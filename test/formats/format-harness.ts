@@ -14,7 +14,10 @@ export function columnsOf(types: Readonly<Record<string, SqlType>>): readonly Co
 }
 
 /** Records laid one after the other, as in a slice of the log. */
-export function layOut(records: readonly (string | Uint8Array | null)[]): {
+export function layOut(
+  records: readonly (string | Uint8Array | null)[],
+  between = '#',
+): {
   readonly bytes: Uint8Array
   readonly starts: Int32Array
   readonly ends: Int32Array
@@ -22,7 +25,7 @@ export function layOut(records: readonly (string | Uint8Array | null)[]): {
   const writer = new ByteWriter()
   const starts = new Int32Array(records.length)
   const ends = new Int32Array(records.length)
-  writer.text('#')
+  writer.text(between)
   for (const [row, record] of records.entries()) {
     if (record === null) {
       starts[row] = -1
@@ -32,7 +35,7 @@ export function layOut(records: readonly (string | Uint8Array | null)[]): {
     if (typeof record === 'string') writer.text(record)
     else writer.copy(record, 0, record.length)
     ends[row] = writer.length
-    writer.text('#')
+    writer.text(between)
   }
   return { bytes: writer.take(), starts, ends }
 }

@@ -1,0 +1,128 @@
+import { fdatasync, writeSync } from 'node:fs'
+import * as fs from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import type { FileHandle, FileLock, FileSystem, OpenMode } from './file-system.ts'
+
+/** Writes up to this size are made in place: copying to the page cache is cheaper than a trip to another thread. */
+const SYNCHRONOUS_WRITE_BYTES_MAX = 128 * 1024
+
+/** The machine's own files. */
+export const nodeFileSystem: FileSystem = {
+  async open(path: string, mode: OpenMode): Promise<FileHandle> {
+    if (mode === 'create') {
+      try {
+        return new NodeFile(await fs.open(path, 'r+'))
+      } catch (cause) {
+        if (codeOf(cause) !== 'ENOENT') throw cause
+      }
+      try {
+        return new NodeFile(await fs.open(path, 'wx+'))
+      } catch (cause) {
+        if (codeOf(cause) !== 'EEXIST') throw cause
+      }
+    }
+    return new NodeFile(await fs.open(path, mode === 'read' ? 'r' : 'r+'))
+  },
+
+  async list(path) {
+    return (await fs.readdir(path)).sort()
+  },
+
+  async makeDirectory(path) {
+    await fs.mkdir(path, { recursive: true })
+  },
+
+  async syncDirectory(path) {
+    // Windows keeps no handle on directories to sync; its journal orders their entries.
+    if (process.platform === 'win32') return
+    const directory = await fs.open(path, 'r')
+    try {
+      await directory.sync()
+    } finally {
+      await directory.close()
+    }
+  },
+
+  rename: (from, to) => fs.rename(from, to),
+  removeFile: (path) => fs.unlink(path),
+  removeTree: (path) => fs.rm(path, { recursive: true, force: true }),
+
+  async exists(path) {
+    try {
+      await fs.access(path)
+      return true
+    } catch (cause) {
+      if (codeOf(cause) === 'ENOENT' || codeOf(cause) === 'ENOTDIR') return false
+      throw cause
+    }
+  },
+
+  /*
+   * Node has no file locks. SQLite takes the platform's (fcntl, LockFileEx) on its database file, they end
+   * with the process however it dies, and two connections of one process exclude each other as well.
+   */
+  async lock(path): Promise<FileLock | null> {
+    await fs.mkdir(dirname(path), { recursive: true })
+    const database = new DatabaseSync(path, { timeout: 0 })
+    try {
+      database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
+    } catch (cause) {
+      database.close()
+      if (/locked|busy/i.test(String(cause))) return null
+      throw cause
+    }
+    let held = true
+    return {
+      release: async () => {
+        if (held) database.close()
+        held = false
+      },
+    }
+  },
+
+  async freeBytes(path) {
+    const { bavail, bsize } = await fs.statfs(path)
+    return bavail * bsize
+  },
+}
+
+class NodeFile implements FileHandle {
+  readonly #file: fs.FileHandle
+  constructor(file: fs.FileHandle) {
+    this.#file = file
+  }
+
+  async read(into: Uint8Array, position: number): Promise<number> {
+    return (await this.#file.read(into, 0, into.length, position)).bytesRead
+  }
+
+  async write(bytes: Uint8Array, position: number): Promise<number> {
+    if (bytes.length <= SYNCHRONOUS_WRITE_BYTES_MAX) {
+      return writeSync(this.#file.fd, bytes, 0, bytes.length, position)
+    }
+    return (await this.#file.write(bytes, 0, bytes.length, position)).bytesWritten
+  }
+
+  sync(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      fdatasync(this.#file.fd, (error) => (error === null ? resolve() : reject(error)))
+    })
+  }
+
+  truncate(length: number): Promise<void> {
+    return this.#file.truncate(length)
+  }
+
+  async size(): Promise<number> {
+    return (await this.#file.stat()).size
+  }
+
+  close(): Promise<void> {
+    return this.#file.close()
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return (error as { code?: unknown } | null)?.code
+}

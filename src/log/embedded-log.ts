@@ -1,0 +1,704 @@
+import { dirname, join } from 'node:path'
+import { crc32c } from '@node-rs/crc32'
+import type { Clock, Timer } from '../base/clock.ts'
+import { crashPoint } from '../base/crash-points.ts'
+import { StorageError } from '../base/errors.ts'
+import { type FileLock, type FileSystem, writeFully } from '../base/file-system.ts'
+import type { Random } from '../base/random.ts'
+import type { CheckpointSlots } from './checkpoint.ts'
+import type { FilePool } from './file-pool.ts'
+import { type CheckedAppend, checkAppend, partitionIn, reserveAppend, unknownTopic } from './append.ts'
+import { BLOCK_BYTES, frameBytes, groupBytes, type Journal } from './journal.ts'
+import { type AppendEntry, encodeEntry, type JournalEntry, type StoredOffset } from './journal-entry.ts'
+import type {
+  CommitGroup,
+  CommitOutcome,
+  CommitOwner,
+  CommittedOffset,
+  Isolation,
+  Log,
+  LogHealth,
+  LogSlice,
+  PartitionEnds,
+  Producer,
+  ProducerOptions,
+  TopicDescription,
+  TopicSpec,
+} from './log.ts'
+import { LogProducer } from './log-producer.ts'
+import { type Effects, type LogState, type Topic, TOPICS_DIRECTORY } from './log-state.ts'
+import type { Partition } from './partition.ts'
+import { randomId } from './random-id.ts'
+import type { LogCore, Request } from './request.ts'
+import { checkTopicConfig, checkTopicName } from './topic-config.ts'
+
+/** One round of the journal takes at most about this many bytes of groups that wait. */
+const ROUND_BYTES_MAX = 32 * 1024 * 1024
+const ROUND_REQUESTS_MAX = 256
+const METADATA_BYTES_MAX = 4096
+const PARTITIONS_MAX = 10_000
+const SEAL_AFTER_MS = 100
+/** Below this the log reports a disk that is getting full. */
+const FREE_BYTES_LOW = 64 * 1024 * 1024
+
+interface EmbeddedLogParts {
+  readonly directory: string
+  readonly fileSystem: FileSystem
+  readonly files: FilePool
+  readonly clock: Clock
+  readonly random: Random
+  readonly durability: 'fsync' | 'os'
+  readonly journal: Journal
+  readonly slots: CheckpointSlots
+  readonly state: LogState
+  readonly lock: FileLock
+}
+
+/**
+ * The embedded log: one write-ahead journal in front of the segments of all partitions.
+ *
+ * Changes queue up as requests. A round takes those that wait, writes them to the journal as one frame
+ * each, syncs once for all of them, copies their batches into the segments, and publishes all new ends in
+ * one step. A failed write or sync of the journal closes the log.
+ *
+ * Made by `openLog` after recovery; owns the directory until {@link close}.
+ */
+export class EmbeddedLog implements Log, LogCore {
+  readonly #parts: EmbeddedLogParts
+  readonly #state: LogState
+  readonly #listeners = new Set<() => void>()
+  #queue: Request[] = []
+  #running: Promise<void> | null = null
+  #checkpointing: Promise<void> | null = null
+  /** Segments written since the last checkpoint, and directories with new entries. */
+  #dirtySegments = new Set<string>()
+  #dirtyDirectories = new Set<string>()
+  readonly #knownDirectories = new Set<string>()
+  readonly #background = new Set<Promise<void>>()
+  #sealTimer: Timer | null = null
+  /** Whether frames were written since the last seal or checkpoint. */
+  #unsealed = false
+  #failure: unknown = null
+  #closing: Promise<void> | null = null
+  #closed = false
+  #freeBytesLow: string | null = null
+
+  constructor(parts: EmbeddedLogParts) {
+    this.#parts = parts
+    this.#state = parts.state
+  }
+
+  get id(): string {
+    return this.#state.logId
+  }
+
+  // Topics
+
+  topic(name: string): TopicDescription | undefined {
+    const topic = this.#state.topic(name)
+    return topic === undefined ? undefined : describe(topic)
+  }
+
+  topics(): readonly TopicDescription[] {
+    return [...this.#state.topics()].map(describe)
+  }
+
+  async createTopic(name: string, spec: TopicSpec): Promise<TopicDescription> {
+    await this.#submit(() => [this.#planTopic(name, spec)], { barrier: true })
+    return describe(this.#state.topic(name)!)
+  }
+
+  async deleteTopic(name: string): Promise<void> {
+    await this.#submit(() => [{ kind: 'delete-topic', id: this.topicOf(name).id }], { barrier: true })
+  }
+
+  #planTopic(name: string, spec: TopicSpec): Extract<JournalEntry, { kind: 'create-topic' }> {
+    checkTopicName(name)
+    checkTopicConfig(name, spec.config ?? {})
+    if (!Number.isInteger(spec.partitions) || spec.partitions < 1 || spec.partitions > PARTITIONS_MAX) {
+      throw new StorageError('LOG_INVALID_TOPIC', {
+        message: `Topic ${name} cannot have ${spec.partitions} partitions.`,
+        hint: `A topic has 1 to ${PARTITIONS_MAX} partitions.`,
+      })
+    }
+    if (this.#state.topic(name) !== undefined) {
+      throw new StorageError('LOG_TOPIC_EXISTS', { message: `Topic ${name} exists already.` })
+    }
+    return {
+      kind: 'create-topic',
+      id: randomId(this.#parts.random),
+      name,
+      partitions: spec.partitions,
+      config: { ...spec.config },
+    }
+  }
+
+  // Commit groups
+
+  async claim(name: string): Promise<CommitOwner> {
+    let epoch = 0
+    await this.#submit(
+      () => {
+        epoch = this.#state.ownerEpoch(name) + 1
+        return [{ kind: 'claim', name, epoch }]
+      },
+      { barrier: true },
+    )
+    return { name, epoch }
+  }
+
+  commit(group: CommitGroup): Promise<CommitOutcome> {
+    let bytes = 0
+    for (const { batches } of group.appends) bytes += batches.length
+    for (const { offsets } of group.offsets) bytes += offsets.length * 200
+    const changesTopics = (group.createTopics?.length ?? 0) + (group.deleteTopics?.length ?? 0) > 0
+    return new Promise<CommitOutcome>((resolve, reject) => {
+      let baseOffsets: number[] = []
+      let fenced = false
+      this.enqueue({
+        bytes: () => bytes,
+        barrier: changesTopics,
+        plan: () => {
+          fenced = this.#state.ownerEpoch(group.owner.name) !== group.owner.epoch
+          if (fenced) return []
+          const planned = this.#planGroup(group)
+          baseOffsets = planned.baseOffsets
+          return planned.entries
+        },
+        done: () => resolve(fenced ? { kind: 'fenced' } : { kind: 'committed', baseOffsets }),
+        refused: reject,
+        unknown: (cause) => resolve({ kind: 'unknown', cause }),
+      })
+    })
+  }
+
+  #planGroup(group: CommitGroup): { entries: JournalEntry[]; baseOffsets: number[] } {
+    const entries: JournalEntry[] = []
+    const created = new Map<string, Topic>()
+    for (const spec of group.createTopics ?? []) {
+      const entry = this.#planTopic(spec.name, spec)
+      if (created.has(spec.name)) {
+        throw new StorageError('LOG_TOPIC_EXISTS', { message: `Topic ${spec.name} is created twice.` })
+      }
+      created.set(spec.name, this.#state.plan(entry.id, entry.name, entry.partitions, entry.config))
+      entries.push(entry)
+    }
+    const topicOf = (name: string): Topic => created.get(name) ?? this.topicOf(name)
+
+    // Everything that can be refused comes before the first reservation.
+    const appends = group.appends.map(({ topic, partition, batches }) =>
+      checkAppend(partitionIn(topicOf(topic), partition), topicOf(topic), batches),
+    )
+    const offsets = group.offsets.map(({ group: name, offsets: given }): JournalEntry => ({
+      kind: 'offsets',
+      group: name,
+      offsets: this.storedOffsets(given, topicOf),
+    }))
+    const deleted = (group.deleteTopics ?? []).map((name): JournalEntry => ({
+      kind: 'delete-topic',
+      id: topicOf(name).id,
+    }))
+
+    // What goes with the records must fit into one frame, however the records get there.
+    const besides = [...entries, ...offsets, ...deleted].map(encodeEntry)
+    if (frameBytes(besides) + appends.length * 100 > this.#parts.journal.frameBytesMax / 2) {
+      this.#state.forgetPlans()
+      throw new StorageError('LOG_GROUP_TOO_LARGE', {
+        message: 'A commit holds too many offsets, topics or partitions for one frame of the journal.',
+      })
+    }
+
+    const baseOffsets: number[] = []
+    for (const append of appends) {
+      const entry = this.reserve(append)
+      baseOffsets.push(entry.baseOffset)
+      if (entry.length > 0) entries.push(entry)
+    }
+    entries.push(...offsets, ...deleted)
+    return { entries, baseOffsets }
+  }
+
+  reserve(append: CheckedAppend): AppendEntry {
+    return reserveAppend(append, this.#parts.clock.nowMs())
+  }
+
+  // Reading
+
+  async read(
+    topic: string,
+    partition: number,
+    fromOffset: number,
+    bytesMax: number,
+    isolation: Isolation = 'read_committed',
+  ): Promise<LogSlice> {
+    this.#assertOpen()
+    const found = this.topicOf(topic)
+    try {
+      return await partitionIn(found, partition).read(fromOffset, bytesMax, isolation)
+    } catch (cause) {
+      // Its files may have gone while they were read.
+      if (this.#state.topicById(found.id) === undefined) throw unknownTopic(topic)
+      throw cause
+    }
+  }
+
+  ends(topic: string, partition: number): PartitionEnds {
+    return partitionIn(this.topicOf(topic), partition).ends
+  }
+
+  async offsetForTime(topic: string, partition: number, timestampMs: number): Promise<number | null> {
+    this.#assertOpen()
+    return partitionIn(this.topicOf(topic), partition).offsetForTime(timestampMs)
+  }
+
+  onEndsMoved(listener: () => void): () => void {
+    // A function of its own, so that one listener registered twice counts twice.
+    const registered = (): void => listener()
+    this.#listeners.add(registered)
+    return () => {
+      this.#listeners.delete(registered)
+    }
+  }
+
+  // Consumer groups' offsets
+
+  committedOffsets(group: string): readonly CommittedOffset[] {
+    return this.#state.group(group).map(({ topicId, partition, offset, metadata }) => ({
+      topic: this.#state.topicById(topicId)!.name,
+      partition,
+      offset,
+      ...(metadata === '' ? {} : { metadata }),
+    }))
+  }
+
+  async commitOffsets(group: string, offsets: readonly CommittedOffset[]): Promise<void> {
+    await this.#submit(() => [
+      { kind: 'offsets', group, offsets: this.storedOffsets(offsets, (name) => this.topicOf(name)) },
+    ])
+  }
+
+  async deleteGroup(group: string): Promise<void> {
+    await this.#submit(() => [{ kind: 'delete-group', group }])
+  }
+
+  groups(): readonly string[] {
+    return this.#state.groups()
+  }
+
+  storedOffsets(given: readonly CommittedOffset[], topicOf: (name: string) => Topic): StoredOffset[] {
+    return given.map(({ topic, partition, offset, metadata = '' }) => {
+      const found = topicOf(topic)
+      partitionIn(found, partition)
+      if (!Number.isSafeInteger(offset) || offset < 0) {
+        throw new StorageError('LOG_INVALID_OFFSET', {
+          message: `${offset} cannot be committed as an offset of topic ${topic}, partition ${partition}.`,
+        })
+      }
+      if (Buffer.byteLength(metadata) > METADATA_BYTES_MAX) {
+        throw new StorageError('LOG_OFFSET_METADATA_TOO_LARGE', {
+          message: `The metadata of a committed offset has more than ${METADATA_BYTES_MAX} bytes.`,
+        })
+      }
+      return { topicId: found.id, partition, offset, metadata }
+    })
+  }
+
+  // Producers
+
+  producer(options: ProducerOptions = {}): Producer {
+    this.#assertOpen()
+    return new LogProducer(this, this.#state, this.#parts.clock, this.#parts.random, options)
+  }
+
+  /** @throws StorageError `LOG_UNKNOWN_TOPIC` */
+  topicOf(name: string): Topic {
+    const topic = this.#state.topic(name)
+    if (topic === undefined) throw unknownTopic(name)
+    return topic
+  }
+
+  // The road of a request
+
+  enqueue(request: Request): void {
+    if (this.#failure !== null || this.#closing !== null) {
+      request.refused(this.#closedError())
+      return
+    }
+    this.#queue.push(request)
+    this.#kick()
+  }
+
+  /** Resolves once the planned entries are durable and published. */
+  #submit(plan: () => JournalEntry[], { barrier = false } = {}): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.enqueue({
+        bytes: () => 0,
+        barrier,
+        plan,
+        done: resolve,
+        refused: reject,
+        unknown: (cause) => reject(this.#closedError(cause)),
+      })
+    })
+  }
+
+  #kick(): void {
+    if (this.#running !== null) return
+    // Starting in a microtask lets everything sent in this turn share the round.
+    this.#running = Promise.resolve()
+      .then(() => this.#run())
+      .finally(() => {
+        this.#running = null
+        if (this.#queue.length > 0 && this.#failure === null) this.#kick()
+      })
+  }
+
+  async #run(): Promise<void> {
+    this.#sealTimer?.cancel()
+    this.#sealTimer = null
+    while (this.#queue.length > 0 && this.#failure === null) await this.#round()
+    if (this.#failure === null && this.#closing === null) this.#sealLater()
+  }
+
+  async #round(): Promise<void> {
+    const taken: { readonly request: Request; readonly entries: JournalEntry[] }[] = []
+    let bytes = 0
+    let count = 0
+    const bytesMax = Math.min(ROUND_BYTES_MAX, this.#parts.journal.frameBytesMax / 2)
+    for (const request of this.#queue) {
+      // The first one always goes, whatever its size.
+      if (count > 0 && (bytes + request.bytes() > bytesMax || count === ROUND_REQUESTS_MAX)) break
+      count++
+      bytes += request.bytes()
+      try {
+        taken.push({ request, entries: this.#fitted(request.plan()) })
+      } catch (error) {
+        this.#state.forgetPlans()
+        request.refused(error)
+        continue
+      }
+      if (request.barrier) break
+    }
+    this.#queue = this.#queue.slice(count)
+    const written = taken.filter(({ entries }) => entries.length > 0)
+    if (written.length === 0) {
+      for (const { request } of taken) request.done()
+      return
+    }
+
+    const appends = written.flatMap(({ entries }) => entries.filter((entry) => entry.kind === 'append'))
+    const frames = written.map(({ entries }) => entries.map(encodeEntry))
+    const frameTotal = groupBytes(frames)
+    const { journal, durability } = this.#parts
+
+    // Until the journal is written nothing has happened, and a full disk harms nobody.
+    try {
+      while (!journal.hasRoomFor(frameTotal)) await this.#checkpoint()
+      await journal.prepare(frameTotal)
+      await this.#writeBulk(appends.filter((append) => append.bulkCrc !== null))
+    } catch (cause) {
+      await this.#giveBack(appends, cause)
+      for (const { request } of taken) {
+        if (this.#failure === null) request.refused(this.#diskError(cause))
+        else request.unknown(cause)
+      }
+      return
+    }
+
+    try {
+      crashPoint('journal-before-write')
+      await journal.write(frames)
+      this.#unsealed = true
+      crashPoint('journal-after-write')
+      for (const { request } of written) request.written?.()
+      if (durability === 'fsync') {
+        await journal.sync()
+        crashPoint('journal-after-sync')
+      }
+      await this.#writeInline(appends.filter((append) => append.bulkCrc === null))
+      crashPoint('segments-after-write')
+    } catch (cause) {
+      for (const { request } of taken) request.unknown(cause)
+      this.#fail(cause)
+      return
+    }
+
+    const effects: Effects = { sealed: [], deleted: [] }
+    for (const { entries } of written) {
+      for (const entry of entries) {
+        this.#state.apply(entry, entry.kind === 'append' ? entry.bytes : null, effects)
+      }
+    }
+    crashPoint('ends-published')
+    for (const { request } of taken) request.done()
+    if (appends.length > 0) for (const listener of this.#listeners) listener()
+    this.#follow(effects)
+    if (journal.bytesToReplay > journal.frameBytesMax) this.#inBackground(this.#checkpoint())
+  }
+
+  /** Moves bytes out of a frame that would take too much of the journal. */
+  #fitted(entries: JournalEntry[]): JournalEntry[] {
+    let inline = 0
+    for (const entry of entries) if (entry.kind === 'append' && entry.bulkCrc === null) inline += entry.length
+    if (inline <= this.#parts.journal.frameBytesMax / 4) return entries
+    return entries.map((entry) =>
+      entry.kind === 'append' && entry.bulkCrc === null ? { ...entry, bulkCrc: crc32c(entry.bytes!) } : entry,
+    )
+  }
+
+  /** Bytes that the frames only refer to: into the segments, and durable there before the frame is written. */
+  async #writeBulk(appends: readonly AppendEntry[]): Promise<void> {
+    if (appends.length === 0) return
+    const paths = await this.#writeSegments(appends)
+    if (this.#parts.durability !== 'fsync') return
+    try {
+      await Promise.all([...paths].map((path) => this.#parts.files.use(path, 'write', (file) => file.sync())))
+      const directories = [...this.#dirtyDirectories]
+      for (const directory of directories) await this.#parts.fileSystem.syncDirectory(directory)
+      for (const directory of directories) this.#dirtyDirectories.delete(directory)
+    } catch (cause) {
+      this.#fail(cause)
+      throw cause
+    }
+  }
+
+  async #writeInline(appends: readonly AppendEntry[]): Promise<void> {
+    if (appends.length > 0) await this.#writeSegments(appends)
+  }
+
+  /** Writes batches to their places; resolves to the segments' paths. */
+  async #writeSegments(appends: readonly AppendEntry[]): Promise<Set<string>> {
+    const bySegment = new Map<string, AppendEntry[]>()
+    for (const append of appends) {
+      const topic = this.#state.topicById(append.topicId) ?? this.#state.planned(append.topicId)!
+      const path = topic.parts[append.partition]!.segmentPath(append.segmentBase)
+      const others = bySegment.get(path)
+      if (others === undefined) bySegment.set(path, [append])
+      else others.push(append)
+    }
+    await Promise.all(
+      [...bySegment].map(async ([path, ofSegment]) => {
+        this.#dirtySegments.add(path)
+        const isNew = ofSegment[0]!.position === 0
+        if (isNew) {
+          crashPoint('segment-before-roll')
+          await this.#makeDirectory(dirname(path))
+          this.#dirtyDirectories.add(dirname(path))
+        }
+        await this.#parts.files.use(path, isNew ? 'create' : 'write', async (file) => {
+          for (const { bytes, position } of ofSegment) await writeFully(file, bytes!, position)
+        })
+        if (isNew) crashPoint('segment-after-roll')
+      }),
+    )
+    return new Set(bySegment.keys())
+  }
+
+  async #makeDirectory(partitionDirectory: string): Promise<void> {
+    if (this.#knownDirectories.has(partitionDirectory)) return
+    await this.#parts.fileSystem.makeDirectory(partitionDirectory)
+    this.#knownDirectories.add(partitionDirectory)
+    const { directory } = this.#parts
+    this.#dirtyDirectories
+      .add(dirname(partitionDirectory))
+      .add(join(directory, TOPICS_DIRECTORY))
+      .add(directory)
+  }
+
+  /** Undoes reservations and cuts back what was written for them. */
+  async #giveBack(appends: readonly AppendEntry[], cause: unknown): Promise<void> {
+    const partitions = this.#partitionsOf(appends)
+    for (const partition of partitions) partition.resetReservation()
+    this.#state.forgetPlans()
+    if (this.#failure !== null) return
+    try {
+      for (const append of appends) {
+        const partition = this.#state.topicById(append.topicId)?.parts[append.partition]
+        if (partition === undefined || append.bulkCrc === null) continue
+        const path = partition.segmentPath(append.segmentBase)
+        if (!(await this.#parts.fileSystem.exists(path))) continue
+        const published = partition.segments.find(({ base }) => base === append.segmentBase)?.bytes ?? 0
+        await this.#parts.files.use(path, 'write', (file) => file.truncate(published))
+      }
+    } catch (second) {
+      this.#fail(new AggregateError([cause, second], 'A failed write could not be cut back.'))
+    }
+  }
+
+  #partitionsOf(entries: readonly JournalEntry[]): Set<Partition> {
+    const partitions = new Set<Partition>()
+    for (const entry of entries) {
+      if (entry.kind !== 'append') continue
+      const partition = this.#state.topicById(entry.topicId)?.parts[entry.partition]
+      if (partition !== undefined) partitions.add(partition)
+    }
+    return partitions
+  }
+
+  /** What applied entries leave to do beside the journal: index files of sealed segments, files of deleted topics. */
+  #follow({ sealed, deleted }: Effects): void {
+    for (const { partition, segment } of sealed) {
+      this.#inBackground(partition.writeIndexFiles(segment))
+    }
+    for (const topic of deleted) {
+      for (const path of this.#dirtySegments) {
+        if (path.startsWith(topic.directory)) this.#dirtySegments.delete(path)
+      }
+      for (const path of this.#dirtyDirectories) {
+        if (path.startsWith(topic.directory)) this.#dirtyDirectories.delete(path)
+      }
+      this.#inBackground(this.#removeFiles(topic))
+    }
+  }
+
+  async #removeFiles(topic: Topic): Promise<void> {
+    await this.#parts.files.forget(topic.directory)
+    await this.#parts.fileSystem.removeTree(topic.directory)
+  }
+
+  /** Work whose failure is the log's: it has no caller to tell. */
+  #inBackground(work: Promise<void>): void {
+    const watched = work
+      .catch((cause: unknown) => this.#fail(cause))
+      .finally(() => this.#background.delete(watched))
+    this.#background.add(watched)
+  }
+
+  /** An empty synced frame behind the last group lets recovery tell damage to that group from a torn end. */
+  #sealLater(): void {
+    const { journal, durability, clock } = this.#parts
+    if (durability !== 'fsync' || !this.#unsealed) return
+    this.#sealTimer = clock.after(SEAL_AFTER_MS, () => {
+      if (this.#running !== null || this.#failure !== null || this.#closing !== null) return
+      this.#running = (async () => {
+        if (!journal.hasRoomFor(BLOCK_BYTES)) return
+        this.#unsealed = false
+        try {
+          await journal.write([[]])
+          await journal.sync()
+        } catch (cause) {
+          this.#fail(cause)
+        }
+      })().finally(() => {
+        this.#running = null
+        if (this.#queue.length > 0 && this.#failure === null) this.#kick()
+      })
+    })
+  }
+
+  // Checkpoints
+
+  /** Makes everything applied so far durable outside the journal, whose older part is then free. */
+  #checkpoint(): Promise<void> {
+    this.#checkpointing ??= this.#writeCheckpoint().finally(() => {
+      this.#checkpointing = null
+    })
+    return this.#checkpointing
+  }
+
+  async #writeCheckpoint(): Promise<void> {
+    const { journal, slots, files, fileSystem, directory } = this.#parts
+    // One place of the journal: nothing may be applied between these lines.
+    const checkpoint = this.#state.checkpoint(journal.end)
+    const segments = this.#dirtySegments
+    const directories = this.#dirtyDirectories
+    this.#dirtySegments = new Set()
+    this.#dirtyDirectories = new Set()
+    try {
+      for (const path of segments) {
+        if (!(await this.#isCurrent(path))) continue
+        await files.use(path, 'write', (file) => file.sync())
+      }
+      for (const path of directories) {
+        if (await fileSystem.exists(path)) await fileSystem.syncDirectory(path)
+      }
+      crashPoint('checkpoint-before-write')
+      await slots.write(checkpoint)
+    } catch (cause) {
+      this.#fail(cause)
+      throw cause
+    }
+    crashPoint('checkpoint-after-write')
+    journal.release(checkpoint.journal)
+    const free = await fileSystem.freeBytes(directory)
+    this.#freeBytesLow =
+      free < FREE_BYTES_LOW ? `${Math.floor(free / 1048576)} MiB are left for ${directory}.` : null
+  }
+
+  /** Whether the file still belongs to a topic: files of deleted ones are on their way out. */
+  async #isCurrent(path: string): Promise<boolean> {
+    const [id] = path.slice(join(this.#parts.directory, TOPICS_DIRECTORY).length + 1).split(/[\\/]/)
+    return this.#state.topicById(id!) !== undefined && (await this.#parts.fileSystem.exists(path))
+  }
+
+  // Health and end
+
+  health(): LogHealth {
+    if (this.#failure !== null) {
+      return { state: 'closed after I/O error', detail: describeCause(this.#failure) }
+    }
+    if (this.#closing !== null) return { state: 'closed', detail: 'The log has been closed.' }
+    if (this.#freeBytesLow !== null) return { state: 'disk low', detail: this.#freeBytesLow }
+    return { state: 'open', detail: `The log in ${this.#parts.directory} is open.` }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    this.#sealTimer?.cancel()
+    const { journal, files, lock } = this.#parts
+    try {
+      while (this.#running !== null) await this.#running
+      while (this.#background.size > 0) await Promise.all(this.#background)
+      if (this.#failure === null) await this.#checkpoint()
+    } finally {
+      this.#closed = true
+      this.#listeners.clear()
+      await files.close()
+      await journal.close()
+      await lock.release()
+    }
+  }
+
+  /** After a failed write or sync nobody knows what is on disk: no more of it, until the log is reopened. */
+  #fail(cause: unknown): void {
+    this.#failure ??= cause
+    const waiting = this.#queue
+    this.#queue = []
+    for (const request of waiting) request.refused(this.#closedError())
+  }
+
+  #assertOpen(): void {
+    if (this.#failure !== null || this.#closed) throw this.#closedError()
+  }
+
+  #closedError(cause: unknown = this.#failure): StorageError {
+    return cause === null
+      ? new StorageError('LOG_CLOSED', { message: 'The log is closed.' })
+      : new StorageError('LOG_CLOSED_AFTER_ERROR', {
+          message: `The log closed itself after a failed write: ${describeCause(cause)}`,
+          hint: 'Free space or repair the disk, then open the log again.',
+          cause,
+        })
+  }
+
+  #diskError(cause: unknown): unknown {
+    if ((cause as { code?: unknown }).code !== 'ENOSPC') return cause
+    this.#freeBytesLow = `A write found no space left for ${this.#parts.directory}.`
+    return new StorageError('LOG_DISK_FULL', {
+      message: `The disk holding ${this.#parts.directory} is full. Nothing of the group was written.`,
+      cause,
+    })
+  }
+}
+
+function describe({ name, id, partitions, config, internal }: Topic): TopicDescription {
+  return { name, id, partitions, config, internal }
+}
+
+function describeCause(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause)
+}

@@ -1,0 +1,66 @@
+import type { FileHandle, FileSystem } from '../base/file-system.ts'
+
+interface Pooled {
+  readonly handle: Promise<FileHandle>
+  users: number
+}
+
+/** Open files of many partitions, within a bound: the least recently used idle one is closed first. */
+export class FilePool {
+  readonly #fileSystem: FileSystem
+  readonly #filesMax: number
+  /** In order of use, oldest first. */
+  readonly #files = new Map<string, Pooled>()
+
+  constructor(fileSystem: FileSystem, filesMax = 512) {
+    this.#fileSystem = fileSystem
+    this.#filesMax = filesMax
+  }
+
+  /** Runs `use` with the file open; `create` makes it if it is missing, `write` does not. */
+  async use<T>(path: string, mode: 'write' | 'create', use: (file: FileHandle) => Promise<T>): Promise<T> {
+    let pooled = this.#files.get(path)
+    if (pooled === undefined) {
+      pooled = { handle: this.#fileSystem.open(path, mode), users: 0 }
+    } else {
+      this.#files.delete(path)
+    }
+    this.#files.set(path, pooled)
+    pooled.users++
+    try {
+      let handle: FileHandle
+      try {
+        handle = await pooled.handle
+      } catch (cause) {
+        if (this.#files.get(path) === pooled) this.#files.delete(path)
+        throw cause
+      }
+      return await use(handle)
+    } finally {
+      pooled.users--
+      if (this.#files.size > this.#filesMax) await this.#closeOldest()
+    }
+  }
+
+  /** Closes the idle files whose path starts with `prefix`, and forgets the others. */
+  async forget(prefix: string): Promise<void> {
+    for (const [path, pooled] of this.#files) {
+      if (!path.startsWith(prefix)) continue
+      this.#files.delete(path)
+      if (pooled.users === 0) await (await pooled.handle).close()
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.forget('')
+  }
+
+  async #closeOldest(): Promise<void> {
+    for (const [path, pooled] of this.#files) {
+      if (pooled.users > 0) continue
+      this.#files.delete(path)
+      await (await pooled.handle).close()
+      return
+    }
+  }
+}

@@ -1,0 +1,264 @@
+import type { Clock, Timer } from '../base/clock.ts'
+import { StorageError } from '../base/errors.ts'
+import type { Random } from '../base/random.ts'
+import { type CheckedAppend, checkAppend, partitionIn } from './append.ts'
+import type { JournalEntry } from './journal-entry.ts'
+import type { CommittedOffset, Delivery, Producer, ProducerOptions, ProducerRecord } from './log.ts'
+import type { LogState, Topic } from './log-state.ts'
+import { murmur2, partitionOf } from './murmur2.ts'
+import { BATCH_BYTES_TARGET, RecordBatchWriter } from './record-batch.ts'
+import type { LogCore } from './request.ts'
+import { numericSetting, setting } from './topic-config.ts'
+
+interface Waiting {
+  readonly timestampMs: number
+  readonly resolve: (delivery: Delivery) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** Records for one partition that have not been handed to the log. */
+interface Accumulator {
+  readonly topic: Topic
+  readonly partition: number
+  readonly writer: RecordBatchWriter
+  waiting: Waiting[]
+}
+
+/**
+ * Collects records per partition and hands them to the log, all that wait in one request. While a request is
+ * on its way the next one collects, so under load batches grow by themselves; `lingerMs` makes them grow
+ * when there is little load too.
+ */
+export class LogProducer implements Producer {
+  readonly #log: LogCore
+  readonly #state: LogState
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #options: ProducerOptions
+  readonly #acks: 0 | 1 | 'all'
+  readonly #lingerMs: number
+  readonly #batchBytesMax: number
+  /** By topic id, then partition. */
+  readonly #accumulators = new Map<string, (Accumulator | undefined)[]>()
+  #ready: Accumulator[] = []
+  /** Topic id → partition records without a key go to for now. */
+  readonly #sticky = new Map<string, number>()
+  #lingering: Timer | null = null
+  #requested = false
+  /** Requests not answered yet, and who waits for them. */
+  #inFlight = 0
+  #flushing: (() => void)[] = []
+  #closed = false
+
+  constructor(log: LogCore, state: LogState, clock: Clock, random: Random, options: ProducerOptions) {
+    this.#log = log
+    this.#state = state
+    this.#clock = clock
+    this.#random = random
+    this.#options = options
+    this.#acks = options.acks ?? 'all'
+    this.#lingerMs = options.lingerMs ?? 0
+    this.#batchBytesMax = Math.min(options.batchBytesMax ?? BATCH_BYTES_TARGET, BATCH_BYTES_TARGET)
+  }
+
+  send(record: ProducerRecord): Promise<Delivery> {
+    return new Promise((resolve, reject) => {
+      try {
+        this.#accept(record, resolve, reject)
+      } catch (error) {
+        reject(error as Error)
+      }
+    })
+  }
+
+  #accept(record: ProducerRecord, resolve: Waiting['resolve'], reject: Waiting['reject']): void {
+    if (this.#closed) throw new StorageError('LOG_PRODUCER_CLOSED', { message: 'The producer is closed.' })
+    const topic = this.#log.topicOf(record.topic)
+    const { key, value, headers = null } = record
+    const size = (key?.length ?? 0) + (value?.length ?? 0) + 100
+    const sizeMax = numericSetting(topic.config, 'max.message.bytes')
+    if (size > sizeMax) {
+      throw new StorageError('LOG_RECORD_TOO_LARGE', {
+        message: `A record of about ${size} bytes is larger than topic ${topic.name} takes (max.message.bytes is ${sizeMax}).`,
+      })
+    }
+    if (key === null && setting(topic.config, 'cleanup.policy').includes('compact')) {
+      throw new StorageError('LOG_KEY_MISSING', {
+        message: `Topic ${topic.name} is compacted: its records need a key.`,
+      })
+    }
+    const timestampMs = record.timestampMs ?? this.#clock.nowMs()
+    const accumulator = this.#accumulator(topic, record.partition ?? this.#partitionFor(topic, key))
+    const { writer } = accumulator
+    if (writer.recordCount === 0) this.#ready.push(accumulator)
+    writer.append(timestampMs, key, 0, key?.length ?? 0, value, 0, value?.length ?? 0, headers)
+    if (this.#acks === 0) {
+      resolve({ topic: topic.name, partition: accumulator.partition, offset: -1, timestampMs })
+      accumulator.waiting.push(UNHEARD)
+    } else {
+      accumulator.waiting.push({ timestampMs, resolve, reject })
+    }
+    const full = writer.byteLength >= this.#batchBytesMax
+    if (full) this.#sticky.delete(topic.id)
+    if (this.#lingerMs === 0 || full) this.#request()
+    else this.#lingering ??= this.#clock.after(this.#lingerMs, () => this.#request())
+  }
+
+  #accumulator(topic: Topic, partition: number): Accumulator {
+    let ofTopic = this.#accumulators.get(topic.id)
+    if (ofTopic === undefined) {
+      ofTopic = []
+      this.#accumulators.set(topic.id, ofTopic)
+    }
+    let accumulator = ofTopic[partition]
+    if (accumulator === undefined) {
+      partitionIn(topic, partition)
+      const writer = new RecordBatchWriter({
+        batchBytesTarget: this.#batchBytesMax,
+        compression: this.#options.compression ?? 'none',
+      })
+      accumulator = { topic, partition, writer, waiting: [] }
+      ofTopic[partition] = accumulator
+    }
+    return accumulator
+  }
+
+  #partitionFor(topic: Topic, key: Uint8Array | null): number {
+    if (this.#options.partitioner === 'round-robin') {
+      const next = this.#sticky.get(topic.id) ?? this.#random.below(topic.partitions)
+      this.#sticky.set(topic.id, (next + 1) % topic.partitions)
+      return next
+    }
+    if (key !== null) return partitionOf(murmur2(key), topic.partitions)
+    // Without a key: one partition until its batch is full, then another.
+    let partition = this.#sticky.get(topic.id)
+    if (partition === undefined) {
+      partition = this.#random.below(topic.partitions)
+      this.#sticky.set(topic.id, partition)
+    }
+    return partition
+  }
+
+  /** Asks the log to take what has been collected, when its turn comes. */
+  #request(): void {
+    this.#lingering?.cancel()
+    this.#lingering = null
+    if (this.#requested || this.#ready.length === 0) return
+    this.#requested = true
+    this.#inFlight++
+    let taken: { readonly append: CheckedAppend; readonly waiting: Waiting[]; baseOffset: number }[] = []
+    const fail = (error: unknown): void => {
+      if (this.#requested) {
+        // Refused before it was planned: what has been collected goes with it.
+        this.#requested = false
+        for (const { waiting } of this.#takeReady()) for (const one of waiting) one.reject(error)
+      }
+      for (const { waiting } of taken) for (const one of waiting) one.reject(error)
+      this.#settled()
+    }
+    const deliver = (): void => {
+      for (const { append, waiting, baseOffset } of taken) {
+        const { topic, partition } = append
+        for (let i = 0; i < waiting.length; i++) {
+          const { timestampMs, resolve } = waiting[i]!
+          resolve({ topic: topic.name, partition: partition.number, offset: baseOffset + i, timestampMs })
+        }
+      }
+    }
+    this.#log.enqueue({
+      bytes: () => this.#ready.reduce((sum, { writer }) => sum + writer.byteLength, 0),
+      barrier: false,
+      plan: () => {
+        this.#requested = false
+        taken = []
+        const entries: JournalEntry[] = []
+        for (const { topic, partition, batches, waiting } of this.#takeReady()) {
+          if (this.#state.topicById(topic.id) === undefined) {
+            this.#accumulators.delete(topic.id)
+            const error = new StorageError('LOG_UNKNOWN_TOPIC', {
+              message: `Topic ${topic.name} was deleted before the record was written.`,
+            })
+            for (const one of waiting) one.reject(error)
+            continue
+          }
+          taken.push({
+            append: checkAppend(partitionIn(topic, partition), topic, batches),
+            waiting,
+            baseOffset: -1,
+          })
+        }
+        for (const one of taken) {
+          const entry = this.#log.reserve(one.append)
+          one.baseOffset = entry.baseOffset
+          entries.push(entry)
+        }
+        return entries
+      },
+      written: () => {
+        if (this.#acks === 1) deliver()
+      },
+      done: () => {
+        if (this.#acks === 'all') deliver()
+        this.#settled()
+      },
+      refused: fail,
+      unknown: fail,
+    })
+  }
+
+  #takeReady(): { topic: Topic; partition: number; batches: Uint8Array; waiting: Waiting[] }[] {
+    const ready = this.#ready
+    this.#ready = []
+    return ready.map((accumulator) => {
+      const { topic, partition, writer, waiting } = accumulator
+      accumulator.waiting = []
+      return { topic, partition, batches: writer.finish(), waiting }
+    })
+  }
+
+  #settled(): void {
+    this.#inFlight--
+    if (this.#inFlight > 0 || this.#ready.length > 0) return
+    const flushing = this.#flushing
+    this.#flushing = []
+    for (const resolve of flushing) resolve()
+  }
+
+  async flush(): Promise<void> {
+    this.#request()
+    if (this.#inFlight === 0) return
+    await new Promise<void>((resolve) => this.#flushing.push(resolve))
+  }
+
+  async beginTransaction(): Promise<void> {
+    await Promise.resolve()
+    throw this.#noTransactions()
+  }
+
+  async sendOffsets(_group: string, _offsets: readonly CommittedOffset[]): Promise<void> {
+    await Promise.resolve()
+    throw this.#noTransactions()
+  }
+
+  async commitTransaction(): Promise<void> {
+    await Promise.resolve()
+    throw this.#noTransactions()
+  }
+
+  async abortTransaction(): Promise<void> {
+    await Promise.resolve()
+    throw this.#noTransactions()
+  }
+
+  #noTransactions(): StorageError {
+    return new StorageError('LOG_NOT_TRANSACTIONAL', { message: 'The producer has no transactional id.' })
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    await this.flush()
+    this.#closed = true
+  }
+}
+
+const UNHEARD: Waiting = { timestampMs: 0, resolve: () => undefined, reject: () => undefined }

@@ -1,0 +1,482 @@
+import { join } from 'node:path'
+import { crc32c } from '@node-rs/crc32'
+import { assert } from '../base/assert.ts'
+import { StorageError } from '../base/errors.ts'
+import { type FileHandle, type FileSystem, readFully, writeFully } from '../base/file-system.ts'
+import type { CheckpointPartition } from './checkpoint.ts'
+import type { FilePool } from './file-pool.ts'
+import type { AppendEntry } from './journal-entry.ts'
+import type { Isolation, LogSlice, PartitionEnds } from './log.ts'
+import { ProducerStates } from './producer-states.ts'
+import {
+  AT_ATTRIBUTES,
+  AT_BATCH_LENGTH,
+  AT_LAST_OFFSET_DELTA,
+  AT_MAGIC,
+  AT_MAX_TIMESTAMP,
+  BATCH_HEADER_BYTES,
+  batchCrcHolds,
+  CONTROL,
+  readI16,
+  readI32,
+  readI64,
+  readU32,
+  writeI32,
+} from './record-batch.ts'
+import { SegmentIndex } from './segment-index.ts'
+import { numericSetting } from './topic-config.ts'
+import { walkRecords } from './walk-records.ts'
+
+/** What a partition needs of the log it lies in. */
+export interface PartitionHome {
+  readonly fileSystem: FileSystem
+  readonly files: FilePool
+  readonly topic: string
+  readonly topicId: string
+  readonly config: Readonly<Record<string, string>>
+  /** Of the topic; the partition's own lies in it. */
+  readonly directory: string
+}
+
+/** A file of record batches, and nothing else; its length is its end. */
+export interface Segment {
+  readonly base: number
+  readonly path: string
+  readonly createdMs: number
+  /** Published length. */
+  bytes: number
+  index: SegmentIndex
+  /** Of a sealed segment: whether its index files have been looked for. */
+  indexLoaded: boolean
+}
+
+/** Where an append will lie. */
+export interface Reservation {
+  readonly segmentBase: number
+  readonly position: number
+  readonly baseOffset: number
+}
+
+/** Read this much at a time to find a place in a segment, or to index it. */
+const SCAN_BYTES = 256 * 1024
+
+/**
+ * One partition: its segments, its ends, and what it knows of producers.
+ *
+ * Published state moves only in {@link apply}, in the order of the journal. Reservations run ahead of it
+ * while a group is on its way to the journal, and fall back to it if the group never gets there.
+ */
+export class Partition {
+  readonly number: number
+  readonly directory: string
+  readonly producers: ProducerStates
+  readonly #home: PartitionHome
+  readonly #segments: Segment[] = []
+  #logStart: number
+  #nextOffset: number
+  #reserved: { segmentBase: number; bytes: number; nextOffset: number; createdMs: number }
+  /** Where sequential readers will go on: next offset → segment and position. */
+  readonly #cursors = new Map<number, { readonly segment: Segment; readonly position: number }>()
+
+  constructor(home: PartitionHome, number: number, stored?: CheckpointPartition) {
+    this.#home = home
+    this.number = number
+    this.directory = join(home.directory, String(number))
+    this.#logStart = stored?.logStart ?? 0
+    this.#nextOffset = stored?.nextOffset ?? 0
+    for (const { base, bytes, createdMs } of stored?.segments ?? []) {
+      this.#segments.push(this.#newSegment(base, bytes, createdMs))
+    }
+    this.producers = new ProducerStates(stored?.producers ?? [], stored?.aborted ?? [])
+    this.#reserved = this.#published()
+  }
+
+  get ends(): PartitionEnds {
+    return {
+      logStart: this.#logStart,
+      highWatermark: this.#nextOffset,
+      lastStable: this.producers.firstOpenOffset() ?? this.#nextOffset,
+    }
+  }
+
+  get nextOffset(): number {
+    return this.#nextOffset
+  }
+
+  get segments(): readonly Segment[] {
+    return this.#segments
+  }
+
+  stored(): CheckpointPartition {
+    return {
+      logStart: this.#logStart,
+      nextOffset: this.#nextOffset,
+      segments: this.#segments.map(({ base, bytes, createdMs }) => ({ base, bytes, createdMs })),
+      ...this.producers.stored(),
+    }
+  }
+
+  segmentPath(base: number): string {
+    return join(this.directory, `${String(base).padStart(20, '0')}.log`)
+  }
+
+  // Writing
+
+  /** Takes the next place for `length` bytes holding `offsets` offsets. */
+  reserve(length: number, offsets: number, nowMs: number): Reservation {
+    const { config } = this.#home
+    const reserved = this.#reserved
+    const roll =
+      reserved.segmentBase < 0 ||
+      (reserved.bytes > 0 &&
+        (reserved.bytes + length > numericSetting(config, 'segment.bytes') ||
+          nowMs - reserved.createdMs > numericSetting(config, 'segment.ms') ||
+          reserved.nextOffset + offsets - reserved.segmentBase > 2147483647))
+    if (roll) {
+      reserved.segmentBase = reserved.nextOffset
+      reserved.bytes = 0
+      reserved.createdMs = nowMs
+    }
+    const place = {
+      segmentBase: reserved.segmentBase,
+      position: reserved.bytes,
+      baseOffset: reserved.nextOffset,
+    }
+    reserved.bytes += length
+    reserved.nextOffset += offsets
+    return place
+  }
+
+  /** Gives back what was reserved and not applied. */
+  resetReservation(): void {
+    this.#reserved = this.#published()
+  }
+
+  /**
+   * Publishes an append whose bytes are in their segment. `bytes` are its batches.
+   *
+   * @returns the segment this append sealed by starting a new one, if its index is complete
+   */
+  apply(entry: AppendEntry, bytes: Uint8Array): Segment | null {
+    let segment = this.#segments.at(-1)
+    let sealed: Segment | null = null
+    if (segment === undefined || segment.base !== entry.segmentBase) {
+      assert(entry.position === 0, 'a new segment starts at position 0')
+      if (segment !== undefined && segment.index.coveredTo === segment.bytes) sealed = segment
+      segment = this.#newSegment(entry.segmentBase, 0, entry.atMs)
+      this.#segments.push(segment)
+    }
+    assert(entry.baseOffset === this.#nextOffset, 'offsets of appends are dense')
+    assert(entry.position === segment.bytes, 'batches of a segment lie back to back')
+    const indexed = segment.index.coveredTo === entry.position
+    for (let at = 0; at < bytes.length;) {
+      const length = 12 + readI32(bytes, at + AT_BATCH_LENGTH)
+      const base = readI64(bytes, at)
+      const last = base + readI32(bytes, at + AT_LAST_OFFSET_DELTA)
+      if (indexed) {
+        segment.index.observe(
+          last - segment.base,
+          readI64(bytes, at + AT_MAX_TIMESTAMP),
+          entry.position + at,
+          length,
+        )
+      }
+      this.producers.observe(bytes, at, entry.atMs)
+      at += length
+    }
+    segment.bytes = entry.position + entry.length
+    this.#nextOffset = entry.nextOffset
+    if (this.#reserved.nextOffset < this.#nextOffset) this.#reserved = this.#published()
+    return sealed
+  }
+
+  #published(): { segmentBase: number; bytes: number; nextOffset: number; createdMs: number } {
+    const active = this.#segments.at(-1)
+    return {
+      segmentBase: active?.base ?? -1,
+      bytes: active?.bytes ?? 0,
+      nextOffset: this.#nextOffset,
+      createdMs: active?.createdMs ?? 0,
+    }
+  }
+
+  #newSegment(base: number, bytes: number, createdMs: number): Segment {
+    const index = new SegmentIndex(numericSetting(this.#home.config, 'index.interval.bytes'))
+    return { base, path: this.segmentPath(base), createdMs, bytes, index, indexLoaded: bytes === 0 }
+  }
+
+  // Reading
+
+  /** @see Log.read */
+  async read(fromOffset: number, bytesMax: number, isolation: Isolation): Promise<LogSlice> {
+    const { logStart, highWatermark, lastStable } = this.ends
+    if (!(fromOffset >= logStart && fromOffset <= highWatermark)) {
+      throw new StorageError('LOG_OFFSET_OUT_OF_RANGE', {
+        message:
+          `Offset ${fromOffset} of topic ${this.#home.topic}, partition ${this.number}, is out of range: ` +
+          `it holds ${logStart} to ${highWatermark}.`,
+      })
+    }
+    const bound = isolation === 'read_committed' ? lastStable : highWatermark
+    const empty = { bytes: new Uint8Array(0), nextOffset: fromOffset, aborted: [] }
+    if (fromOffset >= bound) return empty
+
+    let place = this.#cursors.get(fromOffset)
+    if (place === undefined) {
+      const segment = this.#segmentOf(fromOffset)
+      place = { segment, position: await this.#seek(segment, fromOffset) }
+    } else {
+      this.#cursors.delete(fromOffset)
+    }
+    for (;;) {
+      const segment: Segment = place.segment
+      const slice = await this.#readBatches(segment, place.position, fromOffset, bytesMax, bound)
+      if (slice !== null) {
+        this.#remember(slice.nextOffset, segment, slice.end)
+        const aborted =
+          isolation === 'read_committed'
+            ? this.producers.abortedBetween(slice.firstOffset, slice.nextOffset)
+            : []
+        return { bytes: slice.bytes, nextOffset: slice.nextOffset, aborted }
+      }
+      const following: Segment | undefined = this.#segments[this.#segments.indexOf(segment) + 1]
+      if (following === undefined || following.base >= bound) return empty
+      place = { segment: following, position: 0 }
+    }
+  }
+
+  /**
+   * Whole batches from `position` on whose last offset is at least `fromOffset` and whose first is below
+   * `bound`; null if the segment holds none.
+   */
+  async #readBatches(
+    segment: Segment,
+    position: number,
+    fromOffset: number,
+    bytesMax: number,
+    bound: number,
+  ): Promise<{ bytes: Uint8Array; firstOffset: number; nextOffset: number; end: number } | null> {
+    const limit = segment.bytes
+    let want = Math.max(bytesMax, BATCH_HEADER_BYTES)
+    while (position < limit) {
+      const bytes = await this.#readAt(segment, position, Math.min(want, limit - position))
+      let at = 0
+      let first = -1
+      let firstOffset = 0
+      let nextOffset = fromOffset
+      while (at + BATCH_HEADER_BYTES <= bytes.length) {
+        const { base, last, length } = this.#header(segment, bytes, at, position, limit)
+        if (base >= bound) {
+          if (first < 0) return null
+          break
+        }
+        if (last >= fromOffset) {
+          if (at + length > bytes.length) {
+            if (first < 0) want = length
+            break
+          }
+          if (!batchCrcHolds(bytes, at, at + length)) throw this.#corrupt(segment, position + at, base)
+          if (first < 0) {
+            first = at
+            firstOffset = base
+          }
+          nextOffset = last + 1
+        }
+        at += length
+      }
+      if (first >= 0) {
+        const slice = first === 0 && at === bytes.length ? bytes : bytes.subarray(first, at)
+        return { bytes: slice, firstOffset, nextOffset, end: position + at }
+      }
+      if (at + BATCH_HEADER_BYTES > limit - position && at < limit - position) {
+        throw this.#corrupt(segment, position + at, null)
+      }
+      // Nothing yet: the batch wanted is larger than the read, or lies behind what was skipped.
+      position += at
+    }
+    return null
+  }
+
+  /** The first offset whose record has a timestamp ≥ `timestampMs`, below the high watermark; or null. */
+  async offsetForTime(timestampMs: number): Promise<number | null> {
+    for (const segment of this.#segments) {
+      await this.#cover(segment)
+      if (segment.index.maxTimestampMs < timestampMs) continue
+      let position = segment.index.positionForTime(timestampMs)
+      const limit = segment.bytes
+      while (position < limit) {
+        const head = await this.#readAt(segment, position, Math.min(BATCH_HEADER_BYTES, limit - position))
+        const { base, length } = this.#header(segment, head, 0, position, limit)
+        const control = (readI16(head, AT_ATTRIBUTES) & CONTROL) !== 0
+        if (!control && readI64(head, AT_MAX_TIMESTAMP) >= timestampMs) {
+          const batch = await this.#readAt(segment, position, length)
+          if (!batchCrcHolds(batch, 0, length)) throw this.#corrupt(segment, position, base)
+          const { count, timestamps, offsets } = walkRecords(batch, this.#logStart)
+          for (let i = 0; i < count; i++) if (timestamps[i]! >= timestampMs) return offsets[i]!
+        }
+        position += length
+      }
+    }
+    return null
+  }
+
+  #segmentOf(offset: number): Segment {
+    let low = 0
+    let high = this.#segments.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#segments[middle]!.base <= offset) low = middle + 1
+      else high = middle
+    }
+    return this.#segments[Math.max(0, low - 1)]!
+  }
+
+  async #seek(segment: Segment, offset: number): Promise<number> {
+    await this.#cover(segment)
+    return segment.index.positionFor(offset - segment.base)
+  }
+
+  #remember(nextOffset: number, segment: Segment, position: number): void {
+    this.#cursors.delete(nextOffset)
+    this.#cursors.set(nextOffset, { segment, position })
+    if (this.#cursors.size > 64) this.#cursors.delete(this.#cursors.keys().next().value!)
+  }
+
+  #header(
+    segment: Segment,
+    bytes: Uint8Array,
+    at: number,
+    position: number,
+    limit: number,
+  ): { base: number; last: number; length: number } {
+    if (bytes.length - at < BATCH_HEADER_BYTES) throw this.#corrupt(segment, position + at, null)
+    const length = 12 + readI32(bytes, at + AT_BATCH_LENGTH)
+    const base = readI64(bytes, at)
+    const last = base + readI32(bytes, at + AT_LAST_OFFSET_DELTA)
+    // Length and base offset are outside the CRC: check what can be checked.
+    if (
+      length < BATCH_HEADER_BYTES ||
+      position + at + length > limit ||
+      bytes[at + AT_MAGIC] !== 2 ||
+      base < segment.base ||
+      last < base ||
+      last >= this.#nextOffset
+    ) {
+      throw this.#corrupt(segment, position + at, null)
+    }
+    return { base, last, length }
+  }
+
+  async #readAt(segment: Segment, position: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+    // Not zeroed first: every byte is read, or the read fails.
+    const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer as ArrayBuffer, 0, length)
+    const read = await this.#withFile(segment, (file) => readFully(file, bytes, position))
+    if (read < length) throw this.#corrupt(segment, position + read, null)
+    return bytes
+  }
+
+  async #withFile<T>(segment: Segment, use: (file: FileHandle) => Promise<T>): Promise<T> {
+    try {
+      return await this.#home.files.use(segment.path, 'write', use)
+    } catch (cause) {
+      if ((cause as { code?: unknown }).code !== 'ENOENT') throw cause
+      throw new StorageError('LOG_CORRUPT', {
+        message:
+          `Topic ${this.#home.topic}, partition ${this.number}: the segment from offset ${segment.base} on ` +
+          `is missing.`,
+        cause,
+      })
+    }
+  }
+
+  #corrupt(segment: Segment, position: number, offset: number | null): StorageError {
+    return new StorageError('LOG_CORRUPT', {
+      message:
+        `Topic ${this.#home.topic}, partition ${this.number}: the record batch ` +
+        `${offset === null ? `after offset ${segment.base}` : `at offset ${offset}`} is damaged ` +
+        `(byte ${position} of its segment ${segment.base}).`,
+    })
+  }
+
+  // Indexes
+
+  /** Brings the index of a segment up to its published end: from its files, else by scanning the batches. */
+  async #cover(segment: Segment): Promise<void> {
+    const sealed = segment !== this.#segments.at(-1)
+    if (!segment.indexLoaded) {
+      segment.indexLoaded = true
+      const stored = sealed ? await this.#readIndexFiles(segment) : null
+      if (stored !== null) segment.index = stored
+    }
+    if (segment.index.coveredTo >= segment.bytes) return
+    // Built apart and swapped in whole, since appends may go on meanwhile.
+    const index = new SegmentIndex(numericSetting(this.#home.config, 'index.interval.bytes'))
+    let bytes = new Uint8Array(0)
+    let start = 0
+    while (index.coveredTo < segment.bytes) {
+      const position = index.coveredTo
+      const limit = segment.bytes
+      if (position + BATCH_HEADER_BYTES > start + bytes.length) {
+        start = position
+        bytes = await this.#readAt(segment, start, Math.min(SCAN_BYTES, limit - start))
+      }
+      const at = position - start
+      const { last, length } = this.#header(segment, bytes, at, start, limit)
+      index.observe(last - segment.base, readI64(bytes, at + AT_MAX_TIMESTAMP), position, length)
+    }
+    segment.index = index
+    if (sealed) await this.writeIndexFiles(segment)
+  }
+
+  /*
+   * Beside a sealed segment: `.index`, `.timeindex` as Kafka has them, and `.indexsum`: u32 CRC-32C of the
+   * first, u32 CRC-32C of the second, u32 length of the segment they describe.
+   */
+
+  /** Writes the index files of a sealed segment. They can be rebuilt, so nothing waits for them to be durable. */
+  async writeIndexFiles(segment: Segment): Promise<void> {
+    const { index, timeIndex } = segment.index.encode()
+    const sum = new Uint8Array(12)
+    writeI32(sum, 0, crc32c(index))
+    writeI32(sum, 4, crc32c(timeIndex))
+    writeI32(sum, 8, segment.bytes)
+    const stem = segment.path.slice(0, -'.log'.length)
+    for (const [suffix, bytes] of [
+      ['.index', index],
+      ['.timeindex', timeIndex],
+      ['.indexsum', sum],
+    ] as const) {
+      const file = await this.#home.fileSystem.open(stem + suffix, 'create')
+      try {
+        await writeFully(file, bytes, 0)
+        await file.truncate(bytes.length)
+      } finally {
+        await file.close()
+      }
+    }
+  }
+
+  async #readIndexFiles(segment: Segment): Promise<SegmentIndex | null> {
+    const stem = segment.path.slice(0, -'.log'.length)
+    const files: Uint8Array[] = []
+    for (const suffix of ['.index', '.timeindex', '.indexsum']) {
+      if (!(await this.#home.fileSystem.exists(stem + suffix))) return null
+      const file = await this.#home.fileSystem.open(stem + suffix, 'read')
+      try {
+        const bytes = new Uint8Array(await file.size())
+        files.push(bytes.subarray(0, await readFully(file, bytes, 0)))
+      } finally {
+        await file.close()
+      }
+    }
+    const [index, timeIndex, sum] = files as [Uint8Array, Uint8Array, Uint8Array]
+    const holds =
+      sum.length === 12 &&
+      readU32(sum, 0) === crc32c(index) &&
+      readU32(sum, 4) === crc32c(timeIndex) &&
+      readU32(sum, 8) === segment.bytes
+    if (!holds) return null
+    const interval = numericSetting(this.#home.config, 'index.interval.bytes')
+    return SegmentIndex.decode(index, timeIndex, segment.bytes, interval)
+  }
+}

@@ -1,0 +1,150 @@
+import { StorageError } from '../base/errors.ts'
+import type { AbortedRange, CheckpointProducer } from './checkpoint.ts'
+import {
+  AT_ATTRIBUTES,
+  AT_BASE_SEQUENCE,
+  AT_PRODUCER_EPOCH,
+  AT_PRODUCER_ID,
+  AT_RECORD_COUNT,
+  BATCH_HEADER_BYTES,
+  CONTROL,
+  readI16,
+  readI32,
+  readI64,
+  TRANSACTIONAL,
+} from './record-batch.ts'
+import { readControlType } from './control-batch.ts'
+
+/** Batches remembered per producer: as many as a Kafka client keeps in flight. */
+const BATCHES_REMEMBERED = 5
+
+interface ProducerState {
+  epoch: number
+  batches: CheckpointProducer['batches'][number][]
+  openFrom: number | null
+}
+
+/**
+ * What one partition knows of idempotent and transactional producers: their last sequences, the first
+ * offsets of their open transactions, and the aborted ranges readers must skip.
+ *
+ * Derived from the batches alone, so replaying the journal rebuilds it.
+ */
+export class ProducerStates {
+  readonly #producers = new Map<number, ProducerState>()
+  /** In order of their markers. */
+  readonly #aborted: AbortedRange[]
+
+  constructor(producers: readonly CheckpointProducer[], aborted: readonly AbortedRange[]) {
+    for (const { producerId, epoch, batches, openFrom } of producers) {
+      this.#producers.set(producerId, { epoch, batches: [...batches], openFrom })
+    }
+    this.#aborted = [...aborted]
+  }
+
+  stored(): { readonly producers: readonly CheckpointProducer[]; readonly aborted: readonly AbortedRange[] } {
+    return {
+      producers: [...this.#producers].map(([producerId, { epoch, batches, openFrom }]) => ({
+        producerId,
+        epoch,
+        batches: [...batches],
+        openFrom,
+      })),
+      aborted: [...this.#aborted],
+    }
+  }
+
+  /** The first offset of the earliest open transaction, or null if none is open. */
+  firstOpenOffset(): number | null {
+    if (this.#producers.size === 0) return null
+    let first: number | null = null
+    for (const { openFrom } of this.#producers.values()) {
+      if (openFrom !== null && (first === null || openFrom < first)) first = openFrom
+    }
+    return first
+  }
+
+  isOpen(producerId: number): boolean {
+    return (this.#producers.get(producerId)?.openFrom ?? null) !== null
+  }
+
+  /** Producer ids with an open transaction here. */
+  open(): number[] {
+    return [...this.#producers].filter(([, { openFrom }]) => openFrom !== null).map(([id]) => id)
+  }
+
+  /** Aborted ranges that touch offsets [first, end). */
+  abortedBetween(first: number, end: number): AbortedRange[] {
+    if (this.#aborted.length === 0) return []
+    return this.#aborted.filter((range) => range.lastOffset >= first && range.firstOffset < end)
+  }
+
+  /**
+   * Checks the sequence of a batch a client wants to append at [at, …) of `bytes`.
+   *
+   * @returns the base offset of the original if it is a duplicate, else null
+   * @throws StorageError `LOG_INVALID_PRODUCER_EPOCH`, `LOG_OUT_OF_ORDER_SEQUENCE`
+   */
+  check(bytes: Uint8Array, at: number): number | null {
+    const producerId = readI64(bytes, at + AT_PRODUCER_ID)
+    const known = producerId < 0 ? undefined : this.#producers.get(producerId)
+    // An unknown producer may start anywhere: its state may have gone with the records.
+    if (known === undefined) return null
+    const epoch = readI16(bytes, at + AT_PRODUCER_EPOCH)
+    const first = readI32(bytes, at + AT_BASE_SEQUENCE)
+    const last = lastSequence(first, readI32(bytes, at + AT_RECORD_COUNT))
+    if (epoch < known.epoch) {
+      throw new StorageError('LOG_INVALID_PRODUCER_EPOCH', {
+        message: `Producer ${producerId} has been replaced: its epoch ${epoch} is older than ${known.epoch}.`,
+      })
+    }
+    const previous = known.batches.at(-1)
+    if (epoch === known.epoch && previous !== undefined) {
+      const original = known.batches.find((batch) => batch[0] === first && batch[1] === last)
+      if (original !== undefined) return original[2]
+      if (first === lastSequence(previous[1], 2)) return null
+    } else if (first === 0) {
+      return null
+    }
+    throw new StorageError('LOG_OUT_OF_ORDER_SEQUENCE', {
+      message:
+        `Producer ${producerId} sent sequence ${first}` +
+        (previous === undefined ? '.' : ` after ${previous[1]} (epoch ${known.epoch}).`),
+    })
+  }
+
+  /** Takes note of an appended batch. */
+  observe(bytes: Uint8Array, at: number, atMs: number): void {
+    const producerId = readI64(bytes, at + AT_PRODUCER_ID)
+    if (producerId < 0) return
+    const attributes = readI16(bytes, at + AT_ATTRIBUTES)
+    const epoch = readI16(bytes, at + AT_PRODUCER_EPOCH)
+    const base = readI64(bytes, at)
+    let state = this.#producers.get(producerId)
+    if (state === undefined) {
+      state = { epoch, batches: [], openFrom: null }
+      this.#producers.set(producerId, state)
+    }
+    if (epoch !== state.epoch) {
+      state.epoch = epoch
+      state.batches = []
+    }
+    if ((attributes & CONTROL) !== 0) {
+      const type = readControlType(bytes, at + BATCH_HEADER_BYTES)
+      if (type === 'abort' && state.openFrom !== null) {
+        this.#aborted.push({ producerId, firstOffset: state.openFrom, lastOffset: base })
+      }
+      if (type !== null) state.openFrom = null
+      return
+    }
+    const first = readI32(bytes, at + AT_BASE_SEQUENCE)
+    state.batches.push([first, lastSequence(first, readI32(bytes, at + AT_RECORD_COUNT)), base, atMs])
+    if (state.batches.length > BATCHES_REMEMBERED) state.batches.shift()
+    if ((attributes & TRANSACTIONAL) !== 0 && state.openFrom === null) state.openFrom = base
+  }
+}
+
+/** Sequences wrap from 2147483647 to 0. */
+function lastSequence(first: number, count: number): number {
+  return (first + count - 1) % 2147483648
+}

@@ -1,0 +1,91 @@
+import { StorageError } from '../base/errors.ts'
+
+const LONG_MAX = Number.MAX_SAFE_INTEGER
+/** Kafka's way to write "never" for a 64-bit setting. */
+const NEVER = '9223372036854775807'
+
+type Check = (value: string) => boolean
+
+const wholeFrom =
+  (min: number, max = LONG_MAX): Check =>
+  (value) =>
+    value === NEVER
+      ? max === LONG_MAX
+      : /^-?\d{1,15}$/.test(value) && Number(value) >= min && Number(value) <= max
+const oneOf =
+  (...values: string[]): Check =>
+  (value) =>
+    values.includes(value)
+
+/** Topic settings under Kafka's names: default and what is a good value. */
+const SETTINGS: Readonly<Record<string, readonly [fallback: string, check: Check]>> = {
+  'cleanup.policy': [
+    'delete',
+    (value) => value.split(',').every((part) => ['compact', 'delete'].includes(part.trim())),
+  ],
+  'compression.type': ['producer', oneOf('producer', 'uncompressed', 'gzip', 'snappy', 'lz4', 'zstd')],
+  'delete.retention.ms': ['86400000', wholeFrom(0)],
+  'file.delete.delay.ms': ['60000', wholeFrom(0)],
+  'flush.messages': [NEVER, wholeFrom(1)],
+  'flush.ms': [NEVER, wholeFrom(0)],
+  'index.interval.bytes': ['4096', wholeFrom(0, 2147483647)],
+  'max.compaction.lag.ms': [NEVER, wholeFrom(1)],
+  'max.message.bytes': ['1048588', wholeFrom(0, 2147483647)],
+  'message.timestamp.type': ['CreateTime', oneOf('CreateTime', 'LogAppendTime')],
+  'message.timestamp.before.max.ms': [NEVER, wholeFrom(0)],
+  'message.timestamp.after.max.ms': [NEVER, wholeFrom(0)],
+  'min.cleanable.dirty.ratio': ['0.5', (value) => Number(value) >= 0 && Number(value) <= 1],
+  'min.compaction.lag.ms': ['0', wholeFrom(0)],
+  'min.insync.replicas': ['1', wholeFrom(1, 2147483647)],
+  preallocate: ['false', oneOf('true', 'false')],
+  'retention.bytes': ['-1', wholeFrom(-1)],
+  // Everything is kept unless told otherwise; Kafka's default is seven days.
+  'retention.ms': ['-1', wholeFrom(-1)],
+  'segment.bytes': ['1073741824', wholeFrom(14, 2147483647)],
+  'segment.index.bytes': ['10485760', wholeFrom(4, 2147483647)],
+  'segment.jitter.ms': ['0', wholeFrom(0)],
+  'segment.ms': ['604800000', wholeFrom(1)],
+  'unclean.leader.election.enable': ['false', oneOf('true', 'false')],
+}
+
+/** The value in force of a setting, for a topic with these settings of its own. */
+export function setting(config: Readonly<Record<string, string>>, name: string): string {
+  return config[name] ?? SETTINGS[name]![0]
+}
+
+/** A numeric setting; "never" is `Number.MAX_SAFE_INTEGER`. */
+export function numericSetting(config: Readonly<Record<string, string>>, name: string): number {
+  return Math.min(Number(setting(config, name)), LONG_MAX)
+}
+
+/** @throws StorageError `LOG_INVALID_CONFIG` at the first unknown name or bad value */
+export function checkTopicConfig(topic: string, config: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(config)) {
+    const known = Object.hasOwn(SETTINGS, name) ? SETTINGS[name] : undefined
+    if (known === undefined) {
+      throw new StorageError('LOG_INVALID_CONFIG', {
+        message: `Topic ${topic}: there is no topic setting '${name}'.`,
+        hint: `Settings have Kafka's names, for example retention.ms or cleanup.policy.`,
+      })
+    }
+    if (typeof value !== 'string' || !known[1](value)) {
+      throw new StorageError('LOG_INVALID_CONFIG', {
+        message: `Topic ${topic}: '${value}' is not a value for ${name}.`,
+      })
+    }
+  }
+}
+
+/** Kafka's rule for topic names. @throws StorageError `LOG_INVALID_TOPIC` */
+export function checkTopicName(name: string): void {
+  if (/^[a-zA-Z0-9._-]{1,249}$/.test(name) && name !== '.' && name !== '..') return
+  throw new StorageError('LOG_INVALID_TOPIC', {
+    message: `'${name}' cannot be the name of a topic.`,
+    hint: `Topic names have 1 to 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-'.`,
+  })
+}
+
+/** Topics that belong to Millrace itself: changelogs, repartitions, offsets, definitions. */
+export function isInternalTopic(name: string): boolean {
+  return /^(?:__|_millrace|_confluent-ksql-)/.test(name)
+}
