@@ -2,10 +2,13 @@ import { assert } from '../../base/assert.ts'
 import type { AggregateNode, PlanNode } from '../../plan/plan-node.ts'
 import type { Operator, OperatorContext } from '../operator.ts'
 import { AggregateOperator } from './aggregate.ts'
+import { ForeignKeyJoinOperator } from './foreign-key-join.ts'
 import { MaterialiseOperator } from './materialise.ts'
 import { SessionAggregateOperator } from './session-aggregate.ts'
+import { StreamStreamJoinOperator } from './stream-stream-join.ts'
 import { StreamTableJoinOperator } from './stream-table-join.ts'
 import { TableAggregateOperator } from './table-aggregate.ts'
+import { TableTableJoinOperator } from './table-table-join.ts'
 import { TimeWindowAggregateOperator } from './time-window-aggregate.ts'
 
 /**
@@ -23,6 +26,12 @@ export function createOperator(node: PlanNode, context: OperatorContext): Operat
       return new TableAggregateOperator(node, context)
     case 'stream-table-join':
       return new StreamTableJoinOperator(node, context)
+    case 'stream-stream-join':
+      return new StreamStreamJoinOperator(node, context)
+    case 'table-table-join':
+      return new TableTableJoinOperator(node, context)
+    case 'foreign-key-join':
+      return new ForeignKeyJoinOperator(node, context)
     default:
       throw new TypeError(`A ${node.kind} node has no operator.`)
   }

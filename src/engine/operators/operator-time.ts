@@ -2,6 +2,7 @@ import { BIGINT } from '../../plan/sql-type.ts'
 import type { Row } from '../../plan/sql-value.ts'
 import type { KeyValueStore, TaskStores } from '../../state/store.ts'
 import { rowCodec } from '../../state/value-codec.ts'
+import type { Batch } from '../batch.ts'
 import type { Loading } from './loading.ts'
 
 /** Before the first record. */
@@ -56,4 +57,11 @@ export class OperatorTime {
     if (before === undefined && times.every((time) => time === NEVER)) return
     this.#store.put(KEY, times.slice())
   }
+}
+
+/** The highest event time of a batch's rows, {@link NEVER} if there are none. */
+export function lastTimestampMs(batch: Batch): number {
+  let lastMs = NEVER
+  for (let n = 0; n < batch.size; n++) lastMs = Math.max(lastMs, batch.timestamps[batch.position(n)]!)
+  return lastMs
 }

@@ -3,14 +3,16 @@ import type { AggregateNode, WindowSpec } from '../../plan/plan-node.ts'
 import type { Schema } from '../../plan/schema.ts'
 import type { Row } from '../../plan/sql-value.ts'
 import type { SessionEntry, SessionStore, StoreKey } from '../../state/store.ts'
+import { encodeWhole, escapeBinary } from '../../state/key-codec.ts'
 import { rowCodec } from '../../state/value-codec.ts'
 import { BatchBuilder, type Batch } from '../batch.ts'
 import type { Operator, OperatorContext, ReadRange } from '../operator.ts'
 import { committedBatches, committedSessions } from './committed-rows.ts'
 import { AggregateFunctions, compileArguments, type GroupState } from './aggregate-functions.ts'
 import { ChangeOutput, EMIT_ROWS_MAX } from './change-output.ts'
+import { DueQueue } from './due-queue.ts'
 import { afterLoading, allLoaded, type Loading } from './loading.ts'
-import { NEVER, OperatorTime } from './operator-time.ts'
+import { lastTimestampMs, NEVER, OperatorTime } from './operator-time.ts'
 import { RowKeys } from './row-keys.ts'
 
 /**
@@ -40,6 +42,8 @@ export class SessionAggregateOperator implements Operator {
   readonly #time: OperatorTime
   readonly #output: ChangeOutput
   readonly #finals: BatchBuilder
+  readonly #closing = new DueQueue<SessionEntry<GroupState>>()
+  #closingToMs = NEVER
 
   constructor(node: AggregateNode, context: OperatorContext) {
     assert(node.window !== null && node.window.type === 'SESSION', 'the aggregation has session windows')
@@ -60,10 +64,7 @@ export class SessionAggregateOperator implements Operator {
   }
 
   prepare(_input: number, batch: Batch): Promise<void> | undefined {
-    let lastMs = -Infinity
-    for (let n = 0; n < batch.size; n++) {
-      lastMs = Math.max(lastMs, batch.timestamps[batch.position(n)]!)
-    }
+    const lastMs = lastTimestampMs(batch)
     return afterLoading(this.#time.load(), () =>
       allLoaded(this.#sessions.load(this.#keys.of(batch)), this.#loadClosing(lastMs)),
     )
@@ -71,6 +72,7 @@ export class SessionAggregateOperator implements Operator {
 
   process(_input: number, batch: Batch): void {
     const time = this.#time.read()
+    this.#lineUp(lastTimestampMs(batch), time)
     for (let n = 0; n < batch.size; n++) this.#processRow(batch, batch.position(n), time)
     this.#endOfPass(time)
   }
@@ -83,6 +85,7 @@ export class SessionAggregateOperator implements Operator {
     await afterLoading(this.#time.load(), () => this.#loadClosing(streamTimeMs))
     const time = this.#time.read()
     if (time[0] === NEVER || streamTimeMs <= time[0]!) return
+    this.#lineUp(streamTimeMs, time)
     time[0] = streamTimeMs
     this.#emitClosed(time)
     if (this.#final && time[2] !== NEVER) {
@@ -171,7 +174,10 @@ export class SessionAggregateOperator implements Operator {
     if (!instant) {
       for (const entry of found) {
         this.#sessions.remove(key, entry.startMs, entry.endMs)
-        if (this.#final) continue
+        if (this.#final) {
+          if (entry.endMs <= this.#closingToMs) this.#closing.remove(entry.endMs, closingId(entry))
+          continue
+        }
         this.#output.add({
           id: `${entry.startMs}/${entry.endMs}/${key}`,
           key: keyRow,
@@ -185,7 +191,11 @@ export class SessionAggregateOperator implements Operator {
       }
     }
     this.#sessions.put(key, startMs, endMs, after)
-    if (this.#final) return
+    if (this.#final) {
+      const entry = { key, startMs, endMs, value: after }
+      if (endMs <= this.#closingToMs) this.#closing.add(endMs, closingId(entry), entry)
+      return
+    }
     this.#output.add({
       id: `${startMs}/${endMs}/${key}`,
       key: keyRow,
@@ -210,11 +220,22 @@ export class SessionAggregateOperator implements Operator {
     return toMs <= time[1]! ? undefined : this.#sessions.loadEnds(time[1]! + 1, toMs)
   }
 
+  /** Keeps at hand, for a pass that ends at `lastMs`, the sessions it may close. */
+  #lineUp(lastMs: number, time: readonly number[]): void {
+    if (!this.#final) return
+    this.#closing.clear()
+    this.#closingToMs = this.#openFromMs(Math.max(lastMs, time[0]!)) - 1
+    if (this.#closingToMs <= time[1]!) return
+    for (const entry of this.#sessions.ends(time[1]! + 1, this.#closingToMs)) {
+      this.#closing.add(entry.endMs, closingId(entry), entry)
+    }
+  }
+
   #emitClosed(time: number[]): void {
     if (!this.#final) return
     const toMs = this.#openFromMs(time[0]!) - 1
     if (toMs <= time[1]!) return
-    for (const entry of this.#sessions.ends(time[1]! + 1, toMs)) {
+    for (const entry of this.#closing.take(toMs)) {
       this.#finals.add({
         key: this.#keys.values(entry.key),
         windowStartMs: entry.startMs,
@@ -240,4 +261,9 @@ export class SessionAggregateOperator implements Operator {
     const batch = this.#finals.take()
     if (batch !== null) this.#context.emit(batch)
   }
+}
+
+/** Sessions that end together go out by key, then start. */
+function closingId(entry: SessionEntry<GroupState>): string {
+  return escapeBinary(entry.key) + encodeWhole(entry.startMs)
 }

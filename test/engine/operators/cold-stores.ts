@@ -56,12 +56,18 @@ export class ColdStores implements TaskStores {
     return {
       load: (keys) => store.loaded([...keys].map((key) => `key ${key}`)),
       get(key) {
-        store.expect(`key ${key}`, `range`)
+        store.expect(`key ${key}`)
         return store.read(key, 0, 0)
       },
-      put: (key, value) => store.write(key, 0, 0, value),
-      remove: (key) => store.write(key, 0, 0, undefined),
-      loadRange: (from, to) => store.loaded([`range ${from}..${to}`, 'range']),
+      put(key, value) {
+        store.expect(`key ${key}`)
+        store.write(key, 0, 0, value)
+      },
+      remove(key) {
+        store.expect(`key ${key}`)
+        store.write(key, 0, 0, undefined)
+      },
+      loadRange: (from, to) => store.loaded([`range ${from}..${to}`]),
       range(from, to) {
         store.expect(`range ${from}..${to}`)
         return entries(from, to)
@@ -91,8 +97,14 @@ export class ColdStores implements TaskStores {
         store.expectStarts(`key ${key}`, startMs, startMs)
         return startMs < store.horizonMs ? undefined : store.read(key, startMs, 0)
       },
-      put: (key, startMs, value) => store.write(key, startMs, 0, value),
-      remove: (key, startMs) => store.write(key, startMs, 0, undefined),
+      put(key, startMs, value) {
+        store.expectStarts(`key ${key}`, startMs, startMs)
+        store.write(key, startMs, 0, value)
+      },
+      remove(key, startMs) {
+        store.expectStarts(store.covers('all', startMs) ? 'all' : `key ${key}`, startMs, startMs)
+        store.write(key, startMs, 0, undefined)
+      },
       fetch(key, fromMs, toMs) {
         store.expectStarts(`key ${key}`, fromMs, toMs)
         return find(fromMs, toMs, key)
@@ -124,8 +136,14 @@ export class ColdStores implements TaskStores {
           .filter((e) => e.key === key && e.endMs >= earliestEndMs && e.startMs <= latestStartMs)
           .sort((a, b) => a.startMs - b.startMs)
       },
-      put: (key, startMs, endMs, value) => store.write(key, startMs, endMs, value),
-      remove: (key, startMs, endMs) => store.write(key, startMs, endMs, undefined),
+      put(key, startMs, endMs, value) {
+        store.expect(`key ${key}`)
+        store.write(key, startMs, endMs, value)
+      },
+      remove(key, startMs, endMs) {
+        store.expect(`key ${key}`)
+        store.write(key, startMs, endMs, undefined)
+      },
       loadEnds: (fromMs, toMs) => store.loaded(['all'], [fromMs, toMs]),
       ends(fromMs, toMs) {
         store.expectStarts('all', fromMs, toMs)
@@ -201,6 +219,10 @@ class ColdStore<V> {
 
   expectStarts(name: string, fromMs: number, toMs: number): void {
     assert(this.#covers(name, fromMs, toMs), `"${name}" was loaded for ${fromMs}..${toMs}`)
+  }
+
+  covers(name: string, atMs: number): boolean {
+    return this.#covers(name, atMs, atMs)
   }
 
   read(key: StoreKey, startMs: number, endMs: number): V | undefined {
