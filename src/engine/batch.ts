@@ -27,6 +27,20 @@ export interface OldRows {
   readonly absent: Uint8Array
 }
 
+/** What a {@link Batch} is made of. */
+export interface BatchParts {
+  readonly schema: Schema
+  readonly vectors: readonly (Vector | null)[]
+  readonly rows: number
+  readonly timestamps: Float64Array
+  readonly selection?: Int32Array | null
+  readonly absent?: Uint8Array | null
+  readonly old?: OldRows | null
+  readonly windows?: WindowBounds | null
+  readonly origin?: BatchOrigin | null
+  readonly headers?: readonly (readonly RecordHeader[])[] | null
+}
+
 /**
  * Rows on their way through the graph, column by column. Immutable once handed on.
  *
@@ -34,7 +48,7 @@ export interface OldRows {
  * row, `absent` says that its value is null (all value columns read as null). Of a table's change,
  * `absent` says that the row is deleted, and `old` holds what downstream last saw, where it is kept.
  */
-export class Batch {
+export class Batch implements BatchParts {
   readonly schema: Schema
   /** One per column of the schema; null where nobody downstream reads the column. */
   readonly vectors: readonly (Vector | null)[]
@@ -51,18 +65,7 @@ export class Batch {
   /** Per row, or null when no row has headers. */
   readonly headers: readonly (readonly RecordHeader[])[] | null
 
-  constructor(parts: {
-    readonly schema: Schema
-    readonly vectors: readonly (Vector | null)[]
-    readonly rows: number
-    readonly timestamps: Float64Array
-    readonly selection?: Int32Array | null
-    readonly absent?: Uint8Array | null
-    readonly old?: OldRows | null
-    readonly windows?: WindowBounds | null
-    readonly origin?: BatchOrigin | null
-    readonly headers?: readonly (readonly RecordHeader[])[] | null
-  }) {
+  constructor(parts: BatchParts) {
     this.schema = parts.schema
     this.vectors = parts.vectors
     this.rows = parts.rows
@@ -73,6 +76,24 @@ export class Batch {
     this.windows = parts.windows ?? null
     this.origin = parts.origin ?? null
     this.headers = parts.headers ?? null
+  }
+
+  /** The same rows with some parts replaced. */
+  with(parts: Partial<BatchParts>): Batch {
+    const { schema, vectors, rows, selection, timestamps, absent, old, windows, origin, headers } = this
+    return new Batch({
+      schema,
+      vectors,
+      rows,
+      selection,
+      timestamps,
+      absent,
+      old,
+      windows,
+      origin,
+      headers,
+      ...parts,
+    })
   }
 
   /** How many rows count. */

@@ -2,7 +2,7 @@ import type { FunctionRegistry } from '../functions/function.ts'
 import { ValueVector } from '../formats/vector.ts'
 import type { FlatMapNode } from '../plan/plan-node.ts'
 import type { SqlValue } from '../plan/sql-value.ts'
-import { Batch } from './batch.ts'
+import type { Batch } from './batch.ts'
 import { compileOverBatch, type CompileContext, type ExpressionErrorHandler } from './compile/cursor.ts'
 import { gather } from './gather.ts'
 
@@ -46,8 +46,7 @@ export function flatMap(
       }
     }
     const expanded = gather(batch, Int32Array.from(rows))
-    return new Batch({
-      ...expanded,
+    return expanded.with({
       schema: node.schema,
       vectors: [...expanded.vectors, ...values.map((v) => new ValueVector(v))],
     })

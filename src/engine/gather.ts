@@ -187,5 +187,5 @@ export function select(batch: Batch, keep: (row: number) => boolean): Batch {
 }
 
 export function withSelection(batch: Batch, selection: Int32Array): Batch {
-  return new Batch({ ...batch, selection })
+  return batch.with({ selection })
 }

@@ -141,9 +141,12 @@ export class Task {
       node = node.input
     }
     const operator = this.#operators.get(node)
-    assert(operator?.readCommitted, 'the result of the query is kept in a store')
+    assert(
+      operator !== undefined && 'readCommitted' in operator,
+      'the result of the query is kept in a store',
+    )
     const stage = this.#newStage(node, steps)
-    for await (const batch of operator.readCommitted(range)) yield stage.run(batch)
+    for await (const batch of operator.readCommitted!(range)) yield stage.run(batch)
   }
 
   #build(node: PlanNode): Observable<Batch> {

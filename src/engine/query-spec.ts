@@ -1,0 +1,18 @@
+import type { QueryPlan } from '../plan/plan-node.ts'
+import type { Batch } from './batch.ts'
+
+/** A persistent query as a worker is told to run it. */
+export interface QuerySpec {
+  readonly id: string
+  readonly plan: QueryPlan
+  readonly reset: 'earliest' | 'latest'
+  /** When its inputs have been silent this long, wall-clock time counts as event time; null: never. */
+  readonly idleMs: number | null
+  /** Result batches, as their cycle commits. */
+  readonly onResult?: (batch: Batch) => void
+}
+
+/** Under which consumer group a query's offsets are committed. */
+export function offsetsGroup(queryId: string): string {
+  return `_millrace-query-${queryId}`
+}

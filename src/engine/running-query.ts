@@ -1,0 +1,328 @@
+import type { Clock } from '../base/clock.ts'
+import { QueryError, StorageError } from '../base/errors.ts'
+import type { Format } from '../formats/format.ts'
+import type { CommittedOffset, GroupAppend, Log } from '../log/log.ts'
+import type { FormatName } from '../plan/data-source.ts'
+import type { TaskState, WorkerState } from '../state/worker-state.ts'
+import type { Batch } from './batch.ts'
+import type { CompileContext } from './compile/cursor.ts'
+import { InputFeed, type UnreadableAt } from './input-feed.ts'
+import type { DropReason, ReadRange } from './operator.ts'
+import { QueryRun } from './query-run.ts'
+import type { SharedReader } from './shared-reader.ts'
+import { offsetsGroup, type QuerySpec } from './query-spec.ts'
+
+/** Something about a query that somebody should see. */
+export type QueryProblem =
+  | { readonly kind: 'query-failed'; readonly error: unknown }
+  | {
+      readonly kind: 'row-dropped'
+      readonly reason: DropReason
+      readonly timestampMs: number
+      readonly detail: string | undefined
+    }
+  | { readonly kind: 'expression-failed'; readonly timestampMs: number; readonly error: unknown }
+
+export type QueryState = 'RESTORING' | 'RUNNING' | 'PAUSED' | 'ERROR'
+
+export interface QueryStatus {
+  readonly state: QueryState
+  readonly rowsIn: number
+  readonly rowsOut: number
+  /** Records that are there to be read and have not been. */
+  readonly lag: number
+  readonly unreadable: number
+  readonly dropped: Readonly<Partial<Record<DropReason, number>>>
+  readonly expressionErrors: number
+  /** Highest event time seen, epoch ms; null: none yet. */
+  readonly eventTimeMs: number | null
+  /** Event time at which the next window closes or timer fires; null: nothing waits. */
+  readonly nextTimerMs: number | null
+  /** Why it stopped, in ERROR. */
+  readonly error: string | null
+}
+
+export interface RunningQueryEnvironment {
+  readonly log: Log
+  readonly state: WorkerState
+  readonly clock: Clock
+  readonly compile: CompileContext
+  readonly formatOf: (name: FormatName) => Format | undefined
+  readonly cache: boolean
+  readonly compatibility: boolean
+  readonly reader: SharedReader
+  readonly onProblem: (queryId: string, problem: QueryProblem) => void
+}
+
+/** What a query has to commit at the end of a cycle. */
+export interface CycleOutput {
+  /** Their base offsets go back to {@link RunningQuery.committed}. */
+  readonly changelogs: readonly GroupAppend[]
+  readonly outputs: readonly GroupAppend[]
+  readonly offsets: readonly CommittedOffset[]
+}
+
+/** Samples of problems handed on per query; all are counted. */
+const PROBLEM_SAMPLES = 100
+
+/**
+ * A persistent query under a worker: its run, its place in its inputs, its state, and what became of it.
+ *
+ * Invariant: what it has handed on is exactly what its committed offsets and state say, plus the open
+ * cycle; {@link rollBack} forgets the open cycle.
+ */
+export class RunningQuery {
+  readonly spec: QuerySpec
+  readonly #environment: RunningQueryEnvironment
+  #run: QueryRun | null = null
+  #feed: InputFeed | null = null
+  #states = new Map<number, TaskState>()
+  #state: QueryState = 'RESTORING'
+  #error: unknown = null
+  #dirty = false
+  #paused = false
+  #retryAtMs: number | null = null
+  #failures = 0
+  #lastWorkMs: number
+  #unreadable = 0
+  #expressionErrors = 0
+  #samples = 0
+  readonly #dropped: Partial<Record<DropReason, number>> = {}
+  /** Result batches of the open cycle, for subscribers. */
+  #results: Batch[] = []
+
+  constructor(spec: QuerySpec, environment: RunningQueryEnvironment) {
+    this.spec = spec
+    this.#environment = environment
+    this.#lastWorkMs = environment.clock.nowMs()
+  }
+
+  get isRunning(): boolean {
+    return this.#state === 'RUNNING'
+  }
+
+  /** Whether the open cycle has anything to commit. */
+  get isDirty(): boolean {
+    return this.#dirty
+  }
+
+  get atEnd(): boolean {
+    return this.#feed === null || this.#feed.atEnd
+  }
+
+  get pendingBytes(): number {
+    return this.#run?.pendingBytes ?? 0
+  }
+
+  get failures(): number {
+    return this.#failures
+  }
+
+  /** Monotonic time of the next try; null: none is planned. */
+  get retryAtMs(): number | null {
+    return this.#retryAtMs
+  }
+
+  get status(): QueryStatus {
+    const eventTimeMs = this.#feed?.eventTimeMs ?? -1
+    return {
+      state: this.#state,
+      rowsIn: this.#feed?.rowsIn ?? 0,
+      rowsOut: this.#run?.rowsOut ?? 0,
+      lag: this.#feed?.lag ?? 0,
+      unreadable: this.#unreadable,
+      dropped: { ...this.#dropped },
+      expressionErrors: this.#expressionErrors,
+      eventTimeMs: eventTimeMs < 0 ? null : eventTimeMs,
+      nextTimerMs: this.#run?.nextTimerMs() ?? null,
+      error: this.#error === null ? null : String((this.#error as Error).message ?? this.#error),
+    }
+  }
+
+  /** Builds the query anew over what is committed: state, then offsets. */
+  async start(): Promise<void> {
+    const { log, state, clock, compile, formatOf, cache, compatibility, reader } = this.#environment
+    const { id, plan } = this.spec
+    this.#state = 'RESTORING'
+    this.#retryAtMs = null
+    this.#error = null
+    const states = new Map<number, TaskState>()
+    const stores = (partition: number): TaskState => {
+      let task = states.get(partition)
+      if (task === undefined) {
+        task = state.task(`${id}/${partition}`, (store) => `_millrace-${id}-${store}-changelog`, partition)
+        states.set(partition, task)
+      }
+      return task
+    }
+    this.#states = states
+    const run = new QueryRun(plan, {
+      compile,
+      formatOf,
+      clock,
+      cache,
+      compatibility,
+      stores,
+      partitionsOf: (topic) => partitionsOf(log, topic),
+      observer: {
+        dropped: (reason, batch, row, detail) => this.#rowDropped(reason, batch.timestamps[row]!, detail),
+        expressionError: (batch, row, error) => this.#expressionFailed(batch.timestamps[row]!, error),
+      },
+      ...(this.spec.onResult === undefined
+        ? {}
+        : { onResult: (batch: Batch) => void this.#results.push(batch) }),
+    })
+    const partitions = Math.max(1, ...run.graph.subTopologies.map((t) => t.partitions))
+    for (const task of states.values()) {
+      for (const topic of task.changelogTopics()) {
+        if (log.topic(topic) === undefined) {
+          await log.createTopic(topic, { partitions, config: { 'cleanup.policy': 'compact' } })
+        }
+      }
+      await task.restore()
+    }
+    this.#run = run
+    this.#feed = new InputFeed(run, log, reader, {
+      committed: log.committedOffsets(offsetsGroup(id)),
+      reset: this.spec.reset,
+    })
+    this.#dirty = false
+    this.#lastWorkMs = clock.nowMs()
+    this.#state = this.#paused ? 'PAUSED' : 'RUNNING'
+  }
+
+  /** One step through the inputs; false if there was nothing to do. */
+  async step(): Promise<boolean> {
+    const feed = this.#feed!
+    if (await feed.step()) {
+      this.#dirty = true
+      this.#lastWorkMs = this.#environment.clock.nowMs()
+      return true
+    }
+    return this.#advanceWhenIdle()
+  }
+
+  /** Everything of the open cycle, to be committed with the other queries'. */
+  async takeCycle(): Promise<CycleOutput> {
+    const run = this.#run!
+    await run.flush()
+    const changelogs = [...this.#states.values()].flatMap((task) => task.flush())
+    return { changelogs, outputs: run.takeAppends(), offsets: this.#feed!.offsets() }
+  }
+
+  /** Records passed over in the open cycle. */
+  takeUnreadable(): readonly UnreadableAt[] {
+    const unreadable = this.#feed?.takeUnreadable() ?? []
+    this.#unreadable += unreadable.length
+    return unreadable
+  }
+
+  /** The cycle is durable. @param baseOffsets  one per changelog append of {@link takeCycle} */
+  committed(baseOffsets: readonly number[]): void {
+    let at = 0
+    for (const task of this.#states.values()) {
+      const { flushed } = task
+      task.committed(baseOffsets.slice(at, at + flushed))
+      at += flushed
+    }
+    this.#dirty = false
+    this.#failures = 0
+    const results = this.#results
+    this.#results = []
+    if (this.spec.onResult !== undefined) for (const batch of results) this.spec.onResult(batch)
+  }
+
+  /** Forgets the open cycle and everything in memory; {@link start} goes on from the last commit. */
+  async rollBack(): Promise<void> {
+    for (const task of this.#states.values()) await task.close()
+    this.#states = new Map()
+    this.#run = null
+    this.#feed = null
+    this.#dirty = false
+    this.#results = []
+  }
+
+  async fail(error: unknown, retryAtMs: number): Promise<void> {
+    this.#error = error
+    this.#failures++
+    this.#state = 'ERROR'
+    // Damaged bytes stay damaged: no use in reading them again.
+    this.#retryAtMs = error instanceof StorageError && error.code === 'LOG_CORRUPT' ? null : retryAtMs
+    await this.rollBack()
+  }
+
+  async close(): Promise<void> {
+    await this.rollBack()
+    this.#state = 'PAUSED'
+  }
+
+  setPaused(paused: boolean): void {
+    this.#paused = paused
+    if (this.#state === 'RUNNING' || this.#state === 'PAUSED') this.#state = paused ? 'PAUSED' : 'RUNNING'
+  }
+
+  /** No more input will come: everything that waits for time happens now. */
+  async finish(): Promise<void> {
+    const run = this.#run!
+    while (await this.#feed!.step()) this.#dirty = true
+    for (let next = run.nextTimerMs(); next !== null; next = run.nextTimerMs()) {
+      await run.advance(next)
+      await run.drain()
+      this.#dirty = true
+    }
+  }
+
+  readCommitted(range: ReadRange): AsyncIterable<Batch> {
+    if (this.#run === null) {
+      throw this.#state === 'RESTORING'
+        ? new QueryError('STATE_RESTORING', {
+            message: `Query ${this.spec.id} is restoring its state.`,
+            hint: 'Try again in a moment.',
+          })
+        : new QueryError('QUERY_NOT_RUNNING', {
+            message: `Query ${this.spec.id} does not run: ${this.status.error ?? this.#state}.`,
+          })
+    }
+    return this.#run.readCommitted(range)
+  }
+
+  /**
+   * Silence counts as time passing, where the query says so: event time moves on by the wall time since
+   * the last record, as far as the next timer.
+   */
+  async #advanceWhenIdle(): Promise<boolean> {
+    const { idleMs } = this.spec
+    const run = this.#run!
+    const feed = this.#feed!
+    if (idleMs === null || feed.eventTimeMs < 0 || !feed.atEnd) return false
+    const silentMs = this.#environment.clock.nowMs() - this.#lastWorkMs
+    if (silentMs < idleMs) return false
+    const next = run.nextTimerMs()
+    if (next === null || next > feed.eventTimeMs + silentMs) return false
+    await run.advance(next)
+    await run.drain()
+    this.#dirty = true
+    return true
+  }
+
+  #rowDropped(reason: DropReason, timestampMs: number, detail: string | undefined): void {
+    this.#dropped[reason] = (this.#dropped[reason] ?? 0) + 1
+    this.#sample({ kind: 'row-dropped', reason, timestampMs, detail })
+  }
+
+  #expressionFailed(timestampMs: number, error: unknown): void {
+    this.#expressionErrors++
+    this.#sample({ kind: 'expression-failed', timestampMs, error })
+  }
+
+  #sample(problem: QueryProblem): void {
+    if (this.#samples++ < PROBLEM_SAMPLES) this.#environment.onProblem(this.spec.id, problem)
+  }
+}
+
+function partitionsOf(log: Log, topic: string): number {
+  const description = log.topic(topic)
+  if (description === undefined)
+    throw new StorageError('LOG_UNKNOWN_TOPIC', { message: `There is no topic ${topic}.` })
+  return description.partitions
+}
