@@ -227,21 +227,19 @@ export class SlabStore implements ManagedStore, CheckpointedStore {
   save(writes: PageWrite[]): void {
     this.#unsaved = 0
     for (const slab of this.#ordered) {
-      assert(slab.dirtyCount === 0, 'checkpoints are written between cycles')
-      let checksums = this.#checksums.get(slab)
-      if (checksums === undefined) {
-        checksums = []
-        this.#checksums.set(slab, checksums)
-      }
-      const pages = Math.ceil(slab.count / PAGE_SLOTS)
-      for (let page = 0; page < pages; page++) {
+      const checksums = this.#checksumsOf(slab)
+      const before = committedVersions(slab)
+      const slots = slab.count - before.added
+      for (let page = 0; page * PAGE_SLOTS < slots; page++) {
         if (slab.unsavedPages[page] === 0) continue
         slab.unsavedPages[page] = 0
         const key = this.#prefix + encodeWhole(slab.startMs) + encodeWhole(page)
-        const value = encodePage(slab, page, key)
+        const value = encodePage(slab, page, slots, before.bySlot, key)
         checksums[page] = checksumOf(value)
         writes.push({ key, value })
       }
+      // What the open cycle has changed is not in what was written.
+      for (let n = 0; n < slab.dirtyCount; n++) slab.unsavedPages[(slab.dirtySlots[n]! / PAGE_SLOTS) | 0] = 1
     }
   }
 
@@ -262,12 +260,7 @@ export class SlabStore implements ManagedStore, CheckpointedStore {
       at += slab.stride * 8
     }
     if (at !== value.length) throw damaged(key)
-    let checksums = this.#checksums.get(slab)
-    if (checksums === undefined) {
-      checksums = []
-      this.#checksums.set(slab, checksums)
-    }
-    checksums[page] = checksumOf(value)
+    this.#checksumsOf(slab)[page] = checksumOf(value)
   }
 
   evict(): number {
@@ -282,6 +275,15 @@ export class SlabStore implements ManagedStore, CheckpointedStore {
     return [{ from: this.#prefix + from, to: this.#prefix + encodeWhole(belowMs) }]
   }
 
+  #checksumsOf(slab: Slab): number[] {
+    let checksums = this.#checksums.get(slab)
+    if (checksums === undefined) {
+      checksums = []
+      this.#checksums.set(slab, checksums)
+    }
+    return checksums
+  }
+
   #drop(belowMs: number): void {
     let expired = 0
     while (expired < this.#ordered.length && this.#ordered[expired]!.startMs < belowMs) {
@@ -293,13 +295,28 @@ export class SlabStore implements ManagedStore, CheckpointedStore {
   }
 }
 
-function encodePage(slab: Slab, page: number, key: string): Uint8Array {
+/** Where the committed versions of slots changed in the open cycle lie, and how many slots it added (the last ones). */
+function committedVersions(slab: Slab): { bySlot: ReadonlyMap<number, number>; added: number } {
+  const bySlot = new Map<number, number>()
+  let added = 0
+  for (let n = 0; n < slab.dirtyCount; n++) {
+    const at = n * slab.stride
+    bySlot.set(slab.dirtySlots[n]!, at)
+    if (slab.before[at + slab.stride - 1]! < 0) added++
+  }
+  return { bySlot, added }
+}
+
+/** @param slots  how many slots of the slab are committed */
+function encodePage(slab: Slab, page: number, slots: number, before: ReadonlyMap<number, number>, key: string): Uint8Array {
   const from = page * PAGE_SLOTS
-  const to = Math.min(slab.count, from + PAGE_SLOTS)
-  const rowBytes = slab.stride * 8
+  const to = Math.min(slots, from + PAGE_SLOTS)
+  const { stride } = slab
+  const rowBytes = stride * 8
   const value = new Uint8Array(8 + (to - from) * (4 + rowBytes) + slab.keyEnds[to - 1]! - slab.keyStart(from))
   const view = new DataView(value.buffer)
-  const state = new Uint8Array(slab.state.buffer)
+  const now = new Uint8Array(slab.state.buffer)
+  const then = new Uint8Array(slab.before.buffer)
   view.setUint32(4, to - from, true)
   let at = 8
   for (let slot = from; slot < to; slot++) {
@@ -308,7 +325,9 @@ function encodePage(slab: Slab, page: number, key: string): Uint8Array {
     view.setUint32(at, keyEnd - keyStart, true)
     at += 4
     for (let k = keyStart; k < keyEnd; k++) value[at++] = slab.keys[k]!
-    value.set(state.subarray(slot * rowBytes, (slot + 1) * rowBytes), at)
+    const old = before.get(slot)
+    const row = (old ?? slot * stride) * 8
+    value.set((old === undefined ? now : then).subarray(row, row + rowBytes), at)
     at += rowBytes
   }
   view.setUint32(0, crc32c(value.subarray(4), crc32c(Buffer.from(key, 'latin1'))), true)
