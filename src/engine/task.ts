@@ -14,6 +14,7 @@ import { idOf, isExchange, type ExchangeNode, type SubTopology } from './graph.t
 import type { DropReason, Operator, OperatorContext, ReadRange } from './operator.ts'
 import { createOperator } from './operators/create-operator.ts'
 import { tableRekey } from './operators/table-rekey.ts'
+import { runsOnSlabs, SlabAggregateOperator } from './slabs/slab-aggregate.ts'
 import { Stage, type StageStep } from './stage.ts'
 import { keepsOldRows, oldRowsAreRead } from './table-needs.ts'
 
@@ -194,7 +195,11 @@ export class Task {
 
   #operator(node: PlanNode, inputs: readonly Observable<Batch>[]): Observable<Batch> {
     const output = new Subject<Batch>()
-    const operator = createOperator(node, this.#operatorContext(node, output))
+    const context = this.#operatorContext(node, output)
+    const operator =
+      node.kind === 'aggregate' && runsOnSlabs(node, context)
+        ? new SlabAggregateOperator(node, context)
+        : createOperator(node, context)
     const boundary = new OperatorBoundary(operator, inputs.length, output)
     inputs.forEach((input, i) =>
       input.subscribe({
@@ -296,5 +301,6 @@ function storesUnder(prefix: string, stores: TaskStores): TaskStores {
     window: (name, codec, options) => stores.window(`${prefix}-${name}`, codec, options),
     session: (name, codec, options) => stores.session(`${prefix}-${name}`, codec, options),
     custom: (name, store) => stores.custom(`${prefix}-${name}`, store),
+    managed: (name, make) => stores.managed(`${prefix}-${name}`, make),
   }
 }

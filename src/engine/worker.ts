@@ -221,7 +221,7 @@ export class Worker {
     this.#commits++
     this.#commitMs.push(clock.monotonicMs() - startedMs)
     if (this.#commitMs.length > 10_000) this.#commitMs.shift()
-    await state.checkpointIfDue()
+    state.checkpointIfDue()
   }
 
   async #startQuery(query: RunningQuery): Promise<void> {

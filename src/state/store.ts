@@ -1,3 +1,5 @@
+import type { ManagedStore, StoreContext } from './managed-store.ts'
+
 /**
  * What stateful operators see of state. One instance per task and store; single-threaded.
  *
@@ -117,6 +119,8 @@ export interface TaskStores {
   session<V>(name: string, codec: ValueCodec<V>, options: WindowStoreOptions): SessionStore<V>
   /** A store with a layout of its own that takes part in commit, checkpoint and restore. */
   custom(name: string, store: CustomStore): void
+  /** A store that also writes its own checkpoint (the slabs of windowed aggregates). */
+  managed<S extends ManagedStore>(name: string, make: (name: string, context: StoreContext) => S): S
 }
 
 /** What a store of its own layout (the slabs of windowed aggregates) owes the commit. */

@@ -122,6 +122,10 @@ export class TaskState implements TaskStores {
     this.#open(new ManagedCustomStore(name, store, this.#context))
   }
 
+  managed<S extends ManagedStore>(name: string, make: (name: string, context: StoreContext) => S): S {
+    return this.#open(make(name, this.#context))
+  }
+
   /** The changelog topics of the stores opened so far. They must exist before the first commit. */
   changelogTopics(): readonly string[] {
     return [...this.#stores.values()].map((s) => s.topic)

@@ -7,7 +7,6 @@ import type {
   CheckpointedStore,
   ManagedStore,
   PageDigest,
-  PagePlace,
   StoreContext,
 } from '../../state/managed-store.ts'
 import { damaged, type PageWrite } from '../../state/page-table.ts'
@@ -46,7 +45,7 @@ export class SlabStore implements ManagedStore, CheckpointedStore {
   readonly name: string
   readonly fingerprint: string
   readonly #initial: readonly number[]
-  readonly #prefix: string
+  readonly prefix: string
   readonly #byStart = new Map<number, Slab>()
   /** Ascending by start. */
   #ordered: Slab[] = []
@@ -61,7 +60,7 @@ export class SlabStore implements ManagedStore, CheckpointedStore {
     this.name = name
     this.fingerprint = `slabs1 ${fingerprint}`
     this.#initial = initial
-    this.#prefix = context.prefix + escapeBinary(name)
+    this.prefix = context.prefix + escapeBinary(name)
   }
 
   get checkpoint(): CheckpointedStore {
@@ -220,8 +219,8 @@ export class SlabStore implements ManagedStore, CheckpointedStore {
     return this.#ordered.reduce((sum, slab) => sum + slab.memoryBytes, 0)
   }
 
-  coldPages(): PagePlace[] {
-    return []
+  prepare(): undefined {
+    return undefined
   }
 
   save(writes: PageWrite[]): void {
@@ -233,7 +232,7 @@ export class SlabStore implements ManagedStore, CheckpointedStore {
       for (let page = 0; page * PAGE_SLOTS < slots; page++) {
         if (slab.unsavedPages[page] === 0) continue
         slab.unsavedPages[page] = 0
-        const key = this.#prefix + encodeWhole(slab.startMs) + encodeWhole(page)
+        const key = this.prefix + encodeWhole(slab.startMs) + encodeWhole(page)
         const value = encodePage(slab, page, slots, before.bySlot, key)
         checksums[page] = checksumOf(value)
         writes.push({ key, value })
@@ -244,8 +243,9 @@ export class SlabStore implements ManagedStore, CheckpointedStore {
   }
 
   open(key: string, value: Uint8Array): void {
-    const startMs = decodeWhole(key.slice(this.#prefix.length, this.#prefix.length + 8))
-    const page = decodeWhole(key.slice(this.#prefix.length + 8))
+    const startMs = decodeWhole(key.slice(this.prefix.length, this.prefix.length + 8))
+    if (startMs < this.#expiry.workingMs) return
+    const page = decodeWhole(key.slice(this.prefix.length + 8))
     const slab = this.slabAt(startMs)
     if (slab.count !== page * PAGE_SLOTS) throw damaged(key)
     const view = new DataView(value.buffer, value.byteOffset, value.byteLength)
@@ -272,7 +272,7 @@ export class SlabStore implements ManagedStore, CheckpointedStore {
     if (belowMs === this.#clearedBelowMs) return []
     const from = this.#clearedBelowMs === -Infinity ? '' : encodeWhole(this.#clearedBelowMs)
     this.#clearedBelowMs = belowMs
-    return [{ from: this.#prefix + from, to: this.#prefix + encodeWhole(belowMs) }]
+    return [{ from: this.prefix + from, to: this.prefix + encodeWhole(belowMs) }]
   }
 
   #checksumsOf(slab: Slab): number[] {

@@ -164,6 +164,10 @@ export class ColdStores implements TaskStores {
     }
   }
 
+  managed(): never {
+    throw new Error('these stores hold no layouts of their own')
+  }
+
   custom(_name: string, _store: CustomStore): void {
     throw new Error('not used by operators')
   }
