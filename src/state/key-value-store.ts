@@ -67,7 +67,7 @@ export class PagedKeyValueStore<V> implements KeyValueStore<V>, ManagedStore {
     for (const key of keys) {
       const page = table.find(placeOf(key))
       if (page === undefined) continue
-      page.lastUse = this.#context.cycle
+      page.lastUse = this.#context.cycle()
       if (page.entries === null && !this.#entries.has(key)) cold.add(page)
     }
     return this.#loadPages(cold)
@@ -101,7 +101,7 @@ export class PagedKeyValueStore<V> implements KeyValueStore<V>, ManagedStore {
     if (this.#table.isResident) return undefined
     const cold: Page<V>[] = []
     for (const page of this.#pagesOf(from, to)) {
-      page.lastUse = this.#context.cycle
+      page.lastUse = this.#context.cycle()
       if (page.entries === null) cold.push(page)
     }
     return this.#loadPages(cold)

@@ -6,6 +6,9 @@ import type { StateStorage } from './state-storage.ts'
 /** Bytes LevelDB collects in memory before it writes a table. */
 export const WRITE_BUFFER_BYTES = 4 << 20
 
+/** Pages are about 2.6 KB; a block should hold several. */
+const BLOCK_BYTES = 16384
+
 /** LevelDB as the checkpoint's storage. */
 export class LevelStorage implements StateStorage {
   readonly #db: Level<Buffer, Uint8Array>
@@ -19,17 +22,14 @@ export class LevelStorage implements StateStorage {
    * @throws StorageError `STATE_OPEN_FAILED`: locked by another process, damaged, or not accessible
    */
   static async open(directory: string, cacheBytes: number): Promise<LevelStorage> {
-    const db = new Level<Buffer, Uint8Array>(directory, {
+    const options = {
       keyEncoding: 'buffer',
       valueEncoding: 'view',
-      // Passed on to LevelDB: a page is about its block size and compresses little.
-      ...{
-        writeBufferSize: WRITE_BUFFER_BYTES,
-        cacheSize: cacheBytes,
-        blockSize: 16384,
-        paranoidChecks: true,
-      },
-    })
+      writeBufferSize: WRITE_BUFFER_BYTES,
+      cacheSize: cacheBytes,
+      blockSize: BLOCK_BYTES,
+    } as const
+    const db = new Level<Buffer, Uint8Array>(directory, options)
     try {
       await db.open()
     } catch (error) {

@@ -77,7 +77,7 @@ export interface StoreContext {
   /** Prefix of the task's pages in storage. */
   readonly prefix: string
   /** Number of the open cycle; grows with every flush. */
-  readonly cycle: number
+  cycle(): number
   /** @throws QueryError `STATE_RESTORING` while committed values can't be read */
   assertReadable(): void
 }

@@ -68,7 +68,7 @@ export class PagedSessionStore<V> implements SessionStore<V>, ManagedStore {
       if (table.isResident) continue
       for (const key of keys) {
         for (const page of table.within(firstOf(key), lastOf(key))) {
-          page.lastUse = this.#context.cycle
+          page.lastUse = this.#context.cycle()
           if (page.entries === null) cold.set(page, table)
         }
       }
@@ -117,7 +117,7 @@ export class PagedSessionStore<V> implements SessionStore<V>, ManagedStore {
     for (const { table } of this.#live(fromMs, toMs)) {
       if (table.isResident) continue
       for (const page of table.pages) {
-        page.lastUse = this.#context.cycle
+        page.lastUse = this.#context.cycle()
         if (page.entries === null) cold.set(page, table)
       }
     }

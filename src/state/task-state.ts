@@ -95,13 +95,10 @@ export class TaskState implements TaskStores {
     this.partition = partition
     this.#host = host
     this.#topicOf = topicOf
-    const task = this
     this.#context = {
       source: host.source,
       prefix: pagesPrefix(id),
-      get cycle() {
-        return task.#cycle
-      },
+      cycle: () => this.#cycle,
       assertReadable: () => this.#assertReadable(),
     }
   }

@@ -67,7 +67,7 @@ export class PagedWindowStore<V> implements WindowStore<V>, ManagedStore {
       cold ??= new Map()
       for (const key of keys) {
         for (const page of table.within(placeOf(key, fromMs), placeOf(key, toMs))) {
-          page.lastUse = this.#context.cycle
+          page.lastUse = this.#context.cycle()
           if (page.entries === null) cold.set(page, table)
         }
       }
@@ -127,7 +127,7 @@ export class PagedWindowStore<V> implements WindowStore<V>, ManagedStore {
     for (const { table } of this.#live(fromMs, toMs)) {
       if (table.isResident) continue
       for (const page of table.pages) {
-        page.lastUse = this.#context.cycle
+        page.lastUse = this.#context.cycle()
         if (page.entries === null) cold.set(page, table)
       }
     }

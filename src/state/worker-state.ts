@@ -111,7 +111,7 @@ export class WorkerState {
     if (directory === null) return new WorkerState(options, null)
     await options.fileSystem.makeDirectory(directory)
     const cacheBytes = Math.max(8 << 20, Math.floor(options.memoryBytesMax / 8))
-    const openStorage = options.openStorage ?? LevelStorage.open
+    const openStorage = options.openStorage ?? ((path, bytes) => LevelStorage.open(path, bytes))
     let storage: StateStorage
     let reason: string | null = null
     try {

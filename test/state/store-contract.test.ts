@@ -123,6 +123,11 @@ class Harness {
   }
 }
 
+function set(map: Map<string, string>, key: string, value: string | null): void {
+  if (value === null) map.delete(key)
+  else map.set(key, value)
+}
+
 async function all<T>(entries: AsyncIterable<T>): Promise<T[]> {
   const list: T[] = []
   for await (const entry of entries) list.push(entry)
@@ -340,11 +345,11 @@ for (const [name, open] of Object.entries(variants)) {
           const isRemoved = random.below(4) === 0
           if (isRemoved) h.kv.remove(key)
           else h.kv.put(key, value)
-          isRemoved ? next.kv.delete(key) : next.kv.set(key, value)
+          set(next.kv, key, isRemoved ? null : value)
           if (isRemoved) h.windows.remove(key, startMs)
           else h.windows.put(key, startMs, value)
           const w = `${key} ${startMs}`
-          if (startMs >= nextExpiredMs) isRemoved ? next.w.delete(w) : next.w.set(w, value)
+          if (startMs >= nextExpiredMs) set(next.w, w, isRemoved ? null : value)
           for (const { startMs: start, endMs } of h.sessions.find(key, baseMs, baseMs + 300)) {
             h.sessions.remove(key, start, endMs)
             next.s.delete(`${key} ${start} ${endMs}`)
@@ -354,9 +359,7 @@ for (const [name, open] of Object.entries(variants)) {
           const timeMs = Math.floor(startMs / 100) * 100
           if (timeMs >= nextExpiredMs) {
             h.custom.put(timeMs, key, isRemoved ? null : value)
-            isRemoved
-              ? next.c.delete(encodeWhole(timeMs) + key)
-              : next.c.set(encodeWhole(timeMs) + key, value)
+            set(next.c, encodeWhole(timeMs) + key, isRemoved ? null : value)
           }
         }
         if (cycle % 5 === 4) {
