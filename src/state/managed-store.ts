@@ -78,6 +78,8 @@ export interface StoreContext {
   readonly prefix: string
   /** Number of the open cycle; grows with every flush. */
   cycle(): number
+  /** @throws StorageError `STATE_FAILED` if storage failed since the task was opened */
+  assertUsable(): void
   /** @throws QueryError `STATE_RESTORING` while committed values can't be read */
   assertReadable(): void
 }
@@ -96,11 +98,13 @@ export function pagePlace<V>(table: PageTable<V>, page: Page<V>): PagePlace {
 /** Brings pages into memory in one round; undefined when all are there. */
 export function loadPages(context: StoreContext, places: readonly PagePlace[]): Promise<void> | undefined {
   if (places.length === 0) return undefined
-  return readPages(context.source!, places)
+  return readPages(context, places)
 }
 
-async function readPages(source: PageSource, places: readonly PagePlace[]): Promise<void> {
-  const values = await source.getMany(places.map((place) => place.key))
+async function readPages(context: StoreContext, places: readonly PagePlace[]): Promise<void> {
+  context.assertUsable()
+  const values = await context.source!.getMany(places.map((place) => place.key))
+  context.assertUsable()
   places.forEach((place, i) => {
     // Someone else may have loaded it meanwhile, and even changed it.
     if (!place.isCold) return

@@ -40,6 +40,7 @@ export class ModelDisk {
         break
     }
     this.#current = new Map()
+    this.#sorted = null
     this.#writes = []
     for (const { changes, isRefused } of writes) if (!isRefused) this.#apply(changes)
     this.#writes = writes.filter((w) => !w.isRefused)

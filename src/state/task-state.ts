@@ -43,8 +43,8 @@ export interface TaskHost {
   dropCheckpoint(taskId: string, reason: string): Promise<void>
   /** Saves everything committed; restoring tasks included. */
   checkpoint(): Promise<void>
-  /** @throws StorageError `STATE_FAILED` after a failed write */
-  assertUsable(): void
+  /** Resolves when storage is open and verified, reopened if it failed. */
+  ready(): Promise<void>
   closed(task: TaskState): Promise<void>
 }
 
@@ -80,6 +80,7 @@ export class TaskState implements TaskStores {
   readonly #stores = new Map<string, OpenStore>()
   readonly #context: StoreContext
   #cycle = 1
+  #failure: StorageError | null = null
   #state: 'opening' | 'restoring' | 'open' | 'closed' = 'opening'
   #progress: RestoreProgress = { done: 0, total: 0 }
   /** The stores of the appends of the commit under way, in their order; null: none is. */
@@ -99,6 +100,7 @@ export class TaskState implements TaskStores {
       source: host.source,
       prefix: pagesPrefix(id),
       cycle: () => this.#cycle,
+      assertUsable: () => this.#assertUsable(),
       assertReadable: () => this.#assertReadable(),
     }
   }
@@ -150,8 +152,9 @@ export class TaskState implements TaskStores {
    * @throws StorageError `STATE_FINGERPRINT_CHANGED` if a store was written with other types or another layout
    */
   async restore(): Promise<void> {
-    this.#host.assertUsable()
     assert(this.#state === 'opening', 'a task is restored once')
+    await this.#host.ready()
+    this.#assertUsable()
     await this.#restoreStores([...this.#stores.values()])
   }
 
@@ -160,7 +163,7 @@ export class TaskState implements TaskStores {
    * and input offsets. The commit before it is decided.
    */
   flush(): readonly GroupAppend[] {
-    this.#host.assertUsable()
+    this.#assertUsable()
     assert(this.#state === 'open', 'a task is restored before its first cycle')
     assert(this.#underWay === null, 'a cycle is flushed after the commit before it is decided')
     this.#cycle++
@@ -227,6 +230,11 @@ export class TaskState implements TaskStores {
     this.#stores.clear()
   }
 
+  /** Storage failed: the task can only be closed. */
+  fail(error: StorageError): void {
+    this.#failure ??= error
+  }
+
   /** Changelog records committed since the last checkpoint: what a restart would have to read. */
   get unsavedRecords(): number {
     return this.#unsavedRecords
@@ -241,7 +249,7 @@ export class TaskState implements TaskStores {
 
   /** For the checkpoint: brings in what {@link save} needs; undefined when it may run. */
   prepareSave(): Promise<void> | undefined {
-    if (!this.#changedSinceSave || this.#isOpeningPages) return undefined
+    if (!this.#changedSinceSave || this.#isOpeningPages || this.#failure !== null) return undefined
     const waits: Promise<void>[] = []
     for (const { store } of this.#stores.values()) {
       const wait = store.checkpoint.prepare()
@@ -252,7 +260,14 @@ export class TaskState implements TaskStores {
 
   /** For the checkpoint: writes what changed since the last one; null: nothing did. */
   save(writes: PageWrite[]): Readonly<Record<string, StoreRecord>> | null {
-    if (!this.#changedSinceSave || this.#isOpeningPages || this.#state === 'closed') return null
+    if (
+      !this.#changedSinceSave ||
+      this.#isOpeningPages ||
+      this.#failure !== null ||
+      this.#state === 'closed'
+    ) {
+      return null
+    }
     this.#changedSinceSave = false
     this.#unsavedRecords = 0
     const records: Record<string, StoreRecord> = {}
@@ -433,8 +448,12 @@ export class TaskState implements TaskStores {
     }
   }
 
+  #assertUsable(): void {
+    if (this.#failure !== null) throw this.#failure
+  }
+
   #assertReadable(): void {
-    this.#host.assertUsable()
+    this.#assertUsable()
     if (this.#state === 'open') return
     const { done, total } = this.#progress
     throw new QueryError('STATE_RESTORING', {

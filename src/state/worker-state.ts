@@ -15,6 +15,7 @@ import {
 } from './checkpoint-record.ts'
 import { afterPrefix } from './key-codec.ts'
 import { LevelStorage, WRITE_BUFFER_BYTES } from './level-storage.ts'
+import type { PageSource } from './managed-store.ts'
 import type { PageWrite } from './page-table.ts'
 import type { StateStorage } from './state-storage.ts'
 import { TaskState, type TaskHost } from './task-state.ts'
@@ -65,11 +66,14 @@ const REASONS_MAX = 20
  * each task add up to, and a commit record with a running number. It is verified whenever it is opened;
  * whatever doesn't add up is thrown away, rebuilt from the changelog and counted.
  *
- * After a failed write everything rejects with `STATE_FAILED`: close and open again.
+ * When storage fails, every open task is given up: its calls throw `STATE_FAILED`, and it has to be closed
+ * and opened again, like after a failed commit. The first one that is restored reopens and verifies the
+ * storage; if reading failed, it starts from an empty one.
  */
 export class WorkerState {
   readonly #options: WorkerStateOptions
-  readonly #storage: StateStorage | null
+  /** Null: in memory only. */
+  #storage: StateStorage | null = null
   readonly #host: TaskHost
   readonly #tasks = new Map<string, TaskState>()
   /** Commit records in storage, oldest first. */
@@ -78,7 +82,11 @@ export class WorkerState {
   #lastCheckpointMs: number
   #saving: Promise<void> | null = null
   #clearing: Promise<void> = Promise.resolve()
-  #failure: unknown = null
+  /** Storage failed and has to be reopened; `isDamaged`: with nothing in it. */
+  #failure: { readonly error: unknown; readonly isDamaged: boolean } | null = null
+  #reopening: Promise<void> | null = null
+  /** Writes that failed since the last one that succeeded. */
+  #failedWrites = 0
   #closed = false
   #checkpoints = 0
   #lastBuildMs = 0
@@ -87,50 +95,31 @@ export class WorkerState {
   #dropped = 0
   readonly #reasons: string[] = []
 
-  private constructor(options: WorkerStateOptions, storage: StateStorage | null) {
+  private constructor(options: WorkerStateOptions) {
     this.#options = options
-    this.#storage = storage
     this.#lastCheckpointMs = options.clock.monotonicMs()
     this.#host = {
       log: options.log,
       clock: options.clock,
-      source: storage,
+      source: options.directory === null ? null : this.#source(),
       memoryBytesMax: options.memoryBytesMax,
       memoryBytes: () => this.#memoryBytes(),
+      ready: () => this.#ready(),
       taskRecord: (taskId) => this.#taskRecord(taskId),
       dropCheckpoint: (taskId, reason) => this.#dropTask(taskId, reason),
       checkpoint: () => this.checkpoint(),
-      assertUsable: () => this.#assertUsable(),
       closed: (task) => this.#taskClosed(task),
     }
   }
 
-  /** Opens the checkpoint and verifies its commit records; a task's pages are verified by its restore. */
+  /**
+   * Opens the checkpoint and verifies its commit records; a task's pages are verified by its restore.
+   *
+   * @throws StorageError `STATE_OPEN_FAILED` if another process has it open
+   */
   static async open(options: WorkerStateOptions): Promise<WorkerState> {
-    const { directory } = options
-    if (directory === null) return new WorkerState(options, null)
-    await options.fileSystem.makeDirectory(directory)
-    const cacheBytes = Math.max(8 << 20, Math.floor(options.memoryBytesMax / 8))
-    const openStorage = options.openStorage ?? ((path, bytes) => LevelStorage.open(path, bytes))
-    let storage: StateStorage
-    let reason: string | null = null
-    try {
-      storage = await openStorage(directory, cacheBytes)
-    } catch (error) {
-      if (isLocked(error)) throw error
-      // It can't even be opened: nothing in it is needed.
-      await options.fileSystem.removeTree(directory)
-      await options.fileSystem.makeDirectory(directory)
-      storage = await openStorage(directory, cacheBytes)
-      reason = `the checkpoint could not be opened: ${String((error as Error).cause ?? error)}`
-    }
-    const state = new WorkerState(options, storage)
-    reason ??= await state.#openCommits()
-    if (reason !== null) {
-      state.#countDropped(reason)
-      await storage.clear('', '\xff')
-      state.#commits = []
-    }
+    const state = new WorkerState(options)
+    await state.#openStorage(false)
     return state
   }
 
@@ -141,7 +130,7 @@ export class WorkerState {
    * @param changelogTopicFor  topic of a store, by the store's name
    */
   task(taskId: string, changelogTopicFor: (store: string) => string, partition: number): TaskState {
-    this.#assertUsable()
+    assert(!this.#closed, 'state is used before it is closed')
     assert(!this.#tasks.has(taskId), `task ${taskId} is open once`)
     const task = new TaskState(taskId, changelogTopicFor, partition, this.#host)
     this.#tasks.set(taskId, task)
@@ -151,6 +140,7 @@ export class WorkerState {
   /** Removes a task's checkpoint: its query is gone, or is to be rebuilt from its inputs. The task is closed. */
   async deleteTask(taskId: string): Promise<void> {
     assert(!this.#tasks.has(taskId), 'a task is closed before it is deleted')
+    await this.#ready()
     await this.#saving
     await this.#clearTask(taskId)
   }
@@ -163,17 +153,20 @@ export class WorkerState {
     for (const task of this.#tasks.values()) records += task.unsavedRecords
     if (records === 0) return
     const ageMs = clock.monotonicMs() - this.#lastCheckpointMs
+    const pauseMs =
+      this.#failedWrites === 0 ? 0 : Math.min(60_000, checkpointIntervalMs * 2 ** this.#failedWrites)
     const intervalMs = Math.max(checkpointIntervalMs, this.#lastBuildMs / BUILD_SHARE_MAX)
-    if (ageMs < intervalMs && records < replayRecordsMax) return
-    // A failure is kept and shown by the next call that needs the checkpoint.
+    if (ageMs < pauseMs || (ageMs < intervalMs && records < replayRecordsMax)) return
+    // A failure gives up every open task: they show it.
     this.checkpoint().catch(() => {})
   }
 
   /** Saves everything committed so far; resolves when it is written. Open cycles go on meanwhile. */
   async checkpoint(): Promise<void> {
-    this.#assertUsable()
-    if (this.#storage === null) return
+    assert(!this.#closed, 'state is used before it is closed')
     while (this.#saving !== null) await this.#saving
+    if (this.#failure !== null) throw failed(this.#failure.error)
+    if (this.#storage === null) return
     this.#saving = this.#save(this.#storage)
     try {
       await this.#saving
@@ -199,7 +192,7 @@ export class WorkerState {
   async close(): Promise<void> {
     if (this.#closed) return
     try {
-      if (this.#failure === null && this.#storage !== null) await this.checkpoint()
+      if (this.#failure === null) await this.checkpoint()
     } finally {
       this.#closed = true
       await this.#clearing
@@ -248,9 +241,12 @@ export class WorkerState {
       crashPoint('state-after-checkpoint')
       this.#lastWriteMs = clock.monotonicMs() - startedMs - this.#lastBuildMs
       this.#checkpoints++
+      this.#failedWrites = 0
       for (const task of saved) this.#clearExpired(storage, task)
     } catch (error) {
-      this.#failure ??= error
+      this.#failedWrites++
+      this.#lastCheckpointMs = this.#options.clock.monotonicMs()
+      this.#fail(error, false)
       throw error
     }
   }
@@ -269,9 +265,7 @@ export class WorkerState {
     for (const { from, to } of task.expiredRanges()) {
       this.#clearing = this.#clearing
         .then(() => storage.clear(from, to))
-        .catch((error: unknown) => {
-          this.#failure ??= error
-        })
+        .catch((error: unknown) => this.#fail(error, false))
     }
   }
 
@@ -279,6 +273,7 @@ export class WorkerState {
   async #openCommits(): Promise<string | null> {
     const { log, epoch } = this.#options
     let previous: CommitRecord | null = null
+    this.#commits = []
     for await (const [key, value] of this.#storage!.iterate('c', 'd')) {
       const record = decodeRecord<CommitRecord>(key, value)
       if (record === null || commitKey(record.number) !== key) return 'a commit record is damaged'
@@ -297,7 +292,7 @@ export class WorkerState {
   async #taskRecord(taskId: string): Promise<TaskRecord | null> {
     await this.#saving
     const key = taskKey(taskId)
-    const [value] = await this.#storage!.getMany([key])
+    const [value] = await this.#host.source!.getMany([key])
     if (value === undefined) {
       // Pages without a record are what a removal left behind.
       await this.#clearTask(taskId)
@@ -329,8 +324,8 @@ export class WorkerState {
       await this.#storage.write([{ key: taskKey(taskId), value: null }])
       await this.#storage.clear(prefix, afterPrefix(prefix)!)
     } catch (error) {
-      this.#failure ??= error
-      throw error
+      this.#fail(error, true)
+      throw failed(error)
     }
   }
 
@@ -351,15 +346,113 @@ export class WorkerState {
     return bytes
   }
 
-  #assertUsable(): void {
-    if (this.#failure !== null) {
-      throw new StorageError('STATE_FAILED', {
-        message: 'Writing the state checkpoint failed; it must be opened again before work goes on.',
-        cause: this.#failure,
-      })
+  /** Gives up every open task; the next that is restored reopens the storage. */
+  #fail(error: unknown, isDamaged: boolean): void {
+    if (this.#closed) return
+    this.#failure = {
+      error: this.#failure?.error ?? error,
+      isDamaged: isDamaged || this.#failure?.isDamaged === true,
     }
-    assert(!this.#closed, 'state is used before it is closed')
+    for (const task of this.#tasks.values()) task.fail(failed(error))
   }
+
+  /** Storage is open and verified, again if it has to be. */
+  async #ready(): Promise<void> {
+    while (this.#failure !== null) {
+      this.#reopening ??= this.#reopen(this.#failure.isDamaged).finally(() => {
+        this.#reopening = null
+      })
+      await this.#reopening
+    }
+  }
+
+  async #reopen(isDamaged: boolean): Promise<void> {
+    await this.#saving?.catch(() => {})
+    await this.#clearing
+    await this.#storage?.close()
+    this.#storage = null
+    await this.#openStorage(isDamaged)
+    this.#failure = null
+  }
+
+  async #openStorage(isDamaged: boolean): Promise<void> {
+    const { directory, fileSystem, memoryBytesMax } = this.#options
+    if (directory === null) return
+    const cacheBytes = Math.max(8 << 20, Math.floor(memoryBytesMax / 8))
+    const openStorage = this.#options.openStorage ?? ((path, bytes) => LevelStorage.open(path, bytes))
+    const openEmpty = async (reason: string): Promise<StateStorage> => {
+      this.#countDropped(reason)
+      this.#commits = []
+      await fileSystem.removeTree(directory)
+      await fileSystem.makeDirectory(directory)
+      return openStorage(directory, cacheBytes)
+    }
+    await fileSystem.makeDirectory(directory)
+    if (isDamaged) {
+      this.#storage = await openEmpty('the checkpoint could not be read')
+      return
+    }
+    try {
+      this.#storage = await openStorage(directory, cacheBytes)
+    } catch (error) {
+      if (isLocked(error)) throw error
+      this.#storage = await openEmpty(`the checkpoint could not be opened: ${reasonOf(error)}`)
+      return
+    }
+    let reason: string | null
+    try {
+      reason = await this.#openCommits()
+      if (reason === null) return
+      await this.#storage.clear('', '\xff')
+      this.#countDropped(reason)
+      this.#commits = []
+    } catch (error) {
+      await this.#storage.close()
+      this.#storage = await openEmpty(`the checkpoint could not be read: ${reasonOf(error)}`)
+    }
+  }
+
+  /** Storage as stores read it: a read that fails fails the storage. */
+  #source(): PageSource {
+    const guarded = async function* (
+      state: WorkerState,
+      entries: AsyncIterable<readonly [string, Uint8Array]>,
+    ): AsyncIterable<readonly [string, Uint8Array]> {
+      try {
+        yield* entries
+      } catch (error) {
+        state.#fail(error, true)
+        throw failed(error)
+      }
+    }
+    return {
+      getMany: async (keys) => {
+        if (this.#failure !== null || this.#storage === null) throw failed(this.#failure?.error)
+        try {
+          return await this.#storage.getMany(keys)
+        } catch (error) {
+          this.#fail(error, true)
+          throw failed(error)
+        }
+      },
+      iterate: (from, to) => {
+        if (this.#failure !== null || this.#storage === null) throw failed(this.#failure?.error)
+        return guarded(this, this.#storage.iterate(from, to))
+      },
+    }
+  }
+}
+
+function failed(cause: unknown): StorageError {
+  return new StorageError('STATE_FAILED', {
+    message: 'The state checkpoint could not be read or written; its tasks have to be opened again.',
+    cause,
+  })
+}
+
+function reasonOf(error: unknown): string {
+  const cause = error instanceof Error ? (error.cause ?? error) : error
+  return cause instanceof Error ? cause.message : String(cause)
 }
 
 function isLocked(error: unknown): boolean {
