@@ -126,6 +126,11 @@ export interface AlterSource {
 
 export interface PushQuery {
   readonly kind: 'push-query'
+  /**
+   * Names of the result's columns in the order of the SELECT list. The plan's schema has the same columns
+   * keys first, and may have key columns that were not selected, which tell rows of a table apart.
+   */
+  readonly columns: readonly string[]
   readonly plan: QueryPlan
   readonly statement: string
 }

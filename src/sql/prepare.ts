@@ -1,9 +1,20 @@
-import { NotSupportedError } from '../base/errors.ts'
-import type { Command } from '../plan/command.ts'
+import { unreachable } from '../base/assert.ts'
+import { NotSupportedError, SqlError } from '../base/errors.ts'
+import type { Command, ShowKind } from '../plan/command.ts'
+import { prepareCreateAlert } from './analyse/alert.ts'
+import { prepareAlterSource } from './analyse/alter-source.ts'
 import type { PrepareContext } from './analyse/context.ts'
 import { prepareCreateAs } from './analyse/create-as.ts'
 import { prepareCreateSource } from './analyse/create-source.ts'
-import type { Statement } from './ast.ts'
+import { prepareDrop, prepareDropSource } from './analyse/drop.ts'
+import { prepareInsertSelect } from './analyse/insert-select.ts'
+import { prepareInsertValues } from './analyse/insert-values.ts'
+import { didYouMean } from './analyse/nearest-name.ts'
+import { preparePullQuery } from './analyse/pull-query.ts'
+import { preparePushQuery } from './analyse/push-query.ts'
+import { findSource } from './analyse/query-sources.ts'
+import { resolveType } from './analyse/resolve-type.ts'
+import type { CreateTypeStatement, Identifier, ShowStatement, Statement } from './ast.ts'
 
 export type { PrepareContext } from './analyse/context.ts'
 
@@ -14,11 +25,137 @@ export type { PrepareContext } from './analyse/context.ts'
  */
 export function prepare(statement: Statement, context: PrepareContext): Command {
   switch (statement.kind) {
+    case 'query-statement':
+      return statement.query.emit === null
+        ? preparePullQuery(statement, context)
+        : preparePushQuery(statement, context)
     case 'create-source':
       return prepareCreateSource(statement, context)
     case 'create-as':
       return prepareCreateAs(statement, context)
+    case 'create-alert':
+      return prepareCreateAlert(statement, context)
+    case 'create-type':
+      return prepareCreateType(statement, context)
+    case 'insert-select':
+      return prepareInsertSelect(statement, context)
+    case 'insert-values':
+      return prepareInsertValues(statement, context)
+    case 'drop-source':
+      return prepareDropSource(statement, context)
+    case 'drop':
+      if (statement.what === 'connector') throw new NotSupportedError('DROP CONNECTOR', statement.at)
+      return prepareDrop(statement, statement.what, context)
+    case 'alter-source':
+      return prepareAlterSource(statement, context)
+    case 'terminate':
+    case 'pause':
+    case 'resume':
+      return { kind: statement.kind, id: statement.id === null ? null : queryId(statement.id, context) }
+    case 'explain':
+      return statement.target.kind === 'identifier'
+        ? { kind: 'explain-query', id: queryId(statement.target, context) }
+        : { kind: 'explain-statement', command: prepare(statement.target, context) }
+    case 'show':
+      return prepareShow(statement)
+    case 'describe':
+      return {
+        kind: 'describe',
+        name: findSource(statement.name, context).name,
+        extended: statement.extended,
+      }
+    case 'describe-all':
+      return { kind: 'describe-all', what: statement.what, extended: statement.extended }
+    case 'describe-function': {
+      const name = statement.name.name.toUpperCase()
+      if (context.functions.kindOf(name) !== undefined) return { kind: 'describe-function', name }
+      throw new SqlError('SQL_UNKNOWN_FUNCTION', {
+        message: `There is no function ${statement.name.text}.`,
+        at: statement.name.at,
+        hint: didYouMean(name, context.functions.names()),
+      })
+    }
+    case 'print':
+      return {
+        kind: 'print',
+        topic: statement.topic.text,
+        fromBeginning: statement.fromBeginning,
+        interval: statement.interval,
+        limit: statement.limit,
+      }
+    case 'set':
+      return { kind: 'set', name: settingName(statement.property.value), value: statement.value.value }
+    case 'unset':
+      return { kind: 'unset', name: settingName(statement.property.value) }
+    case 'define':
+      return { kind: 'nothing', message: `${statement.name.name} is defined.` }
+    case 'undefine':
+      return { kind: 'nothing', message: `${statement.name.name} is no longer defined.` }
+    case 'create-connector':
+      throw new NotSupportedError('CREATE CONNECTOR', statement.at)
+    case 'describe-connector':
+      throw new NotSupportedError('DESCRIBE CONNECTOR', statement.at)
+    case 'alter-system':
+      throw new NotSupportedError('ALTER SYSTEM', statement.at)
+    case 'assert-topic':
+      throw new NotSupportedError('ASSERT TOPIC', statement.at)
+    case 'assert-schema':
+      throw new NotSupportedError('ASSERT SCHEMA', statement.at)
+    case 'assert-values':
+    case 'assert-tombstone':
+    case 'assert-source':
+      throw testOnly('ASSERT of rows and definitions', statement)
+    case 'run-script':
+      throw testOnly('RUN SCRIPT', statement)
     default:
-      throw new NotSupportedError(`The statement ${statement.kind}`, statement.at)
+      return unreachable(statement)
   }
+}
+
+function testOnly(what: string, statement: Statement): SqlError {
+  return new SqlError('SQL_TEST_STATEMENT', {
+    message: `${what} is only possible in files of SQL tests.`,
+    at: statement.at,
+    stage: 'parse',
+  })
+}
+
+function prepareCreateType(statement: CreateTypeStatement, context: PrepareContext): Command {
+  const { name, ifNotExists } = statement
+  const type = resolveType(statement.type, context.catalog)
+  if (context.catalog.type(name.name) !== undefined) {
+    if (ifNotExists) return { kind: 'nothing', message: `The type ${name.name} exists already.` }
+    throw new SqlError('SQL_TYPE_EXISTS', {
+      message: `There is already a type ${name.text}.`,
+      at: name.at,
+      hint: 'DROP TYPE it first; what was declared with it keeps its definition.',
+    })
+  }
+  return { kind: 'create-type', name: name.name, type, ifNotExists }
+}
+
+function prepareShow(statement: ShowStatement): Command {
+  switch (statement.what) {
+    case 'connectors':
+    case 'source-connectors':
+    case 'sink-connectors':
+    case 'connector-plugins':
+      throw new NotSupportedError('SHOW CONNECTORS', statement.at)
+    default: {
+      const what: ShowKind = statement.what
+      return { kind: 'show', what, extended: statement.extended, all: statement.all }
+    }
+  }
+}
+
+/** A query's id as it is, however its case was written. */
+function queryId(id: Identifier, context: PrepareContext): string {
+  const ids = context.catalog.queryIds()
+  if (ids.includes(id.name)) return id.name
+  if (ids.includes(id.text)) return id.text
+  return ids.find((known) => known.toUpperCase() === id.text.toUpperCase()) ?? id.text
+}
+
+function settingName(name: string): string {
+  return name.replace(/^ksql\.streams\./, '')
 }

@@ -39,25 +39,3 @@ function widenLiteral(value: SqlValue, from: SqlType, to: SqlType): null | numbe
 function fits(value: Big, precision: number, scale: number): boolean {
   return value.round(scale, Big.roundDown).eq(value) && value.abs().lt(new Big(10).pow(precision - scale))
 }
-
-/** The DECIMAL that holds every value of a whole-number type; other DECIMALs as they are. */
-export function asDecimal(type: SqlType): { readonly precision: number; readonly scale: number } | null {
-  if (type.kind === 'DECIMAL') return type
-  if (type.kind === 'INTEGER') return { precision: 10, scale: 0 }
-  if (type.kind === 'BIGINT') return { precision: 19, scale: 0 }
-  return null
-}
-
-/** The narrowest number type both fit in, or null if one is no number. */
-export function widerNumber(a: SqlType, b: SqlType): SqlType | null {
-  if (!isNumeric(a) || !isNumeric(b)) return null
-  if (a.kind === 'DOUBLE' || b.kind === 'DOUBLE') return { kind: 'DOUBLE' }
-  if (a.kind === 'DECIMAL' || b.kind === 'DECIMAL') {
-    const x = asDecimal(a)!
-    const y = asDecimal(b)!
-    const scale = Math.max(x.scale, y.scale)
-    const precision = Math.max(x.precision - x.scale, y.precision - y.scale) + scale
-    return { kind: 'DECIMAL', precision, scale }
-  }
-  return a.kind === 'BIGINT' || b.kind === 'BIGINT' ? { kind: 'BIGINT' } : { kind: 'INTEGER' }
-}

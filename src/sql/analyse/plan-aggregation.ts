@@ -26,7 +26,8 @@ import type { ResultColumn } from './projection.ts'
 import type { QueryScope } from './query-scope.ts'
 import { windowSpec } from './query-window.ts'
 import type { SelectColumn } from './select-list.ts'
-import { placed, typeCondition, typeExpression, type TypingContext } from './type-expression.ts'
+import { placed } from './placed.ts'
+import { typeCondition, typeExpression, type TypingContext } from './type-expression.ts'
 import { settleNull, typeOf } from './untyped-null.ts'
 
 export interface AggregationRequest {

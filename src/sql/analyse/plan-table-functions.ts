@@ -6,7 +6,8 @@ import type { Column } from '../../plan/schema.ts'
 import type * as ast from '../ast.ts'
 import { coerce } from './coerce.ts'
 import type { KeyedNode } from './keyed-node.ts'
-import { placed, typeExpression, type TypingContext } from './type-expression.ts'
+import { placed } from './placed.ts'
+import { typeExpression, type TypingContext } from './type-expression.ts'
 import { typeOf } from './untyped-null.ts'
 
 export interface TableFunctions {

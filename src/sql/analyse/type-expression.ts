@@ -1,5 +1,8 @@
 import { unreachable } from '../../base/assert.ts'
 import { SqlError, type Position } from '../../base/errors.ts'
+import { arithmeticTyping } from '../../functions/arithmetic.ts'
+import { canCast } from '../../functions/cast.ts'
+import { comparisonType } from '../../functions/comparison.ts'
 import type { ArgumentType, FunctionRegistry } from '../../functions/function.ts'
 import type { CaseBranch, ComparisonOp, Expr, Lambda } from '../../plan/expression.ts'
 import { printExpression } from '../../plan/print-expression.ts'
@@ -17,12 +20,11 @@ import {
   type SqlType,
 } from '../../plan/sql-type.ts'
 import type * as ast from '../ast.ts'
-import { arithmeticType } from './arithmetic-type.ts'
-import { isCastable } from './cast-rules.ts'
-import { coerce, widerNumber } from './coerce.ts'
+import { coerce } from './coerce.ts'
 import { typeLiteral } from './literals.ts'
 import { magicTimestampMs } from './magic-timestamp.ts'
 import { didYouMean } from './nearest-name.ts'
+import { placed } from './placed.ts'
 import { resolveType, type TypeNames } from './resolve-type.ts'
 import type { Scope } from './scope.ts'
 import { unify } from './unify.ts'
@@ -181,7 +183,7 @@ function typeArithmetic(node: ast.ArithmeticExpression, context: TypingContext):
       hint: 'Remove the NULL, or write CAST(NULL AS type).',
     })
   }
-  const types = arithmeticType(node.op, leftType, rightType)
+  const types = arithmeticTyping(node.op, leftType, rightType)
   if (types === null) {
     throw new SqlError('SQL_TYPE_MISMATCH', {
       message: `${printExpression(left)} ${node.op} ${printExpression(right)} can't be computed: the types are ${printType(leftType)} and ${printType(rightType)}.`,
@@ -216,7 +218,7 @@ function typeComparison(
       hint: `Write ${other} IS ${op === '<>' || op === 'IS DISTINCT FROM' ? 'NOT ' : ''}NULL.`,
     })
   }
-  const common = comparableType(op, left.type, right.type)
+  const common = comparisonType(op, left.type, right.type)
   if (common === null) {
     throw new SqlError('SQL_NOT_COMPARABLE', {
       message: `${printExpression(left)} (${printType(left.type)}) can't be compared with ${printExpression(right)} (${printType(right.type)}) by ${op}.`,
@@ -224,7 +226,18 @@ function typeComparison(
       hint: 'An explicit CAST may help.',
     })
   }
-  return { kind: 'comparison', op, left: coerce(left, common), right: coerce(right, common), type: BOOLEAN }
+  return {
+    kind: 'comparison',
+    op,
+    left: comparable(left, common),
+    right: comparable(right, common),
+    type: BOOLEAN,
+  }
+}
+
+/** DECIMALs compare by value, whatever their scales. */
+function comparable(expr: Expr, common: SqlType): Expr {
+  return common.kind === 'DECIMAL' && expr.type.kind === 'DECIMAL' ? expr : coerce(expr, common)
 }
 
 /** A bare string literal next to ROWTIME and the like is a point in time. */
@@ -233,32 +246,6 @@ function timeTextOr(node: ast.Expression, other: ast.Expression, context: Typing
     return { kind: 'literal', value: magicTimestampMs(node), type: BIGINT }
   }
   return typeExpression(node, context)
-}
-
-/** The type two values are compared in, or null if they aren't comparable by `op`. */
-function comparableType(op: ComparisonOp, left: SqlType, right: SqlType): SqlType | null {
-  const number = widerNumber(left, right)
-  if (number !== null) return number
-  const equality = op !== '<' && op !== '<=' && op !== '>' && op !== '>='
-  if (left.kind === right.kind) {
-    switch (left.kind) {
-      case 'STRING':
-      case 'BYTES':
-      case 'TIME':
-      case 'DATE':
-      case 'TIMESTAMP':
-        return left
-      default:
-        return equality && sameType(left, right) ? left : null
-    }
-  }
-  const pair = [left.kind, right.kind]
-  for (const [text, time] of [pair, [pair[1], pair[0]]]) {
-    if (text === 'STRING' && (time === 'DATE' || time === 'TIME' || time === 'TIMESTAMP'))
-      return { kind: time }
-    if (text === 'DATE' && time === 'TIMESTAMP') return { kind: 'TIMESTAMP' }
-  }
-  return null
 }
 
 function typeIn(node: ast.InExpression, context: TypingContext): Expr {
@@ -350,7 +337,7 @@ function typeCast(node: ast.CastExpression, context: TypingContext): Expr {
   const type = resolveType(node.type, context.types)
   const operand = typeExpression(node.operand, context)
   if (isUntypedNull(operand)) return { kind: 'literal', value: null, type }
-  if (!isCastable(operand.type, type)) {
+  if (!canCast(operand.type, type)) {
     throw new SqlError('SQL_INVALID_CAST', {
       message: `A ${printType(operand.type)} can't be cast to ${printType(type)}.`,
       at: node.at,
@@ -373,7 +360,7 @@ function typeSubscript(node: ast.SubscriptExpression, context: TypingContext): E
     return { kind: 'subscript', operand, index: coerce(index, INTEGER), type: type.element }
   }
   if (type?.kind === 'MAP') {
-    if (!isUntypedNull(index) && !isCastable(index.type, type.key)) {
+    if (!isUntypedNull(index) && !canCast(index.type, type.key)) {
       throw new SqlError('SQL_TYPE_MISMATCH', {
         message: `The keys are ${printType(type.key)}, but ${printExpression(index)} is ${nameOfType(index)}.`,
         at: node.index.at,
@@ -540,24 +527,6 @@ function typeCallOf(
     signature: resolved.signature,
     args: typed,
     type: resolved.returns,
-  }
-}
-
-/** Runs a look-up among the functions, giving its errors the place of the call. */
-export function placed<T>(at: Position, resolve: () => T): T {
-  try {
-    return resolve()
-  } catch (error) {
-    if (error instanceof SqlError && error.at === undefined) {
-      throw new SqlError(error.code, {
-        message: error.message,
-        hint: error.hint,
-        cause: error.cause,
-        at,
-        stage: error.stage,
-      })
-    }
-    throw error
   }
 }
 

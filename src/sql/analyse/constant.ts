@@ -1,0 +1,19 @@
+import type { Expr } from '../../plan/expression.ts'
+import type { SqlValue } from '../../plan/sql-value.ts'
+import type { PrepareContext } from './context.ts'
+import { collectColumns } from './plan-aggregation.ts'
+
+/** The value of an expression without columns, or undefined where it has columns or can't be computed. */
+export function constantValue(expr: Expr, context: PrepareContext): { readonly value: SqlValue } | undefined {
+  if (expr.kind === 'literal') return { value: expr.value }
+  if (context.evaluate === undefined) return undefined
+  const columns = new Set<string>()
+  collectColumns(expr, columns)
+  if (columns.size > 0) return undefined
+  try {
+    return { value: context.evaluate(expr) }
+  } catch {
+    // An expression that fails is null when the row is judged; it narrows nothing.
+    return undefined
+  }
+}
