@@ -5,6 +5,8 @@ import type { Random } from '../base/random.ts'
 import type { Delivery, Log, RecordHeader, TopicDescription, TopicSpec } from '../log/log.ts'
 import type { SourceCatalog } from '../plan/data-source.ts'
 import type { FunctionRegistry } from '../functions/function.ts'
+import type { NewData } from './data.ts'
+import type { QueryStatus } from './query-status.ts'
 import type { RowObject } from './row-object.ts'
 import type { RowStream } from './row-stream.ts'
 import type { ConsumedRecord, StatementResult } from './statement-result.ts'
@@ -41,8 +43,6 @@ export interface NewRecord {
   readonly headers?: readonly RecordHeader[]
 }
 
-export type NewData = Uint8Array | string | number | boolean | null | object
-
 export interface ConsumeOptions {
   /** Default 'end'. */
   readonly from?: 'beginning' | 'end'
@@ -50,33 +50,6 @@ export interface ConsumeOptions {
   readonly follow?: boolean
   readonly limit?: number
   readonly signal?: AbortSignal
-}
-
-/** One persistent query as SHOW QUERIES and the live view see it. */
-export interface QueryStatus {
-  readonly id: string
-  readonly statement: string
-  readonly kind: 'create-stream' | 'create-table' | 'insert' | 'source-table' | 'alert'
-  readonly state: 'RUNNING' | 'PAUSED' | 'ERROR'
-  /** The sentence that stopped it, in state ERROR. */
-  readonly error: string | null
-  /** Names of streams and tables read. */
-  readonly reads: readonly string[]
-  /** The stream or table written; null: none. */
-  readonly writes: string | null
-  readonly topic: string | null
-  readonly counters: QueryCounters
-}
-
-/** Since this process opened the directory. */
-export interface QueryCounters {
-  readonly recordsIn: number
-  readonly recordsOut: number
-  /** Rows that counted for nothing, by reason (late, null-key, undecodable …). */
-  readonly dropped: Readonly<Record<string, number>>
-  readonly expressionErrors: number
-  /** Records of its inputs not yet consumed and committed. */
-  readonly lag: number
 }
 
 /**

@@ -1,0 +1,28 @@
+import type { QueryDefinition } from './catalog.ts'
+
+/** One persistent query as SHOW QUERIES and the live view see it. */
+export interface QueryStatus {
+  readonly id: string
+  readonly statement: string
+  readonly kind: QueryDefinition['kind']
+  readonly state: 'RUNNING' | 'PAUSED' | 'ERROR'
+  /** The sentence that stopped it, in state ERROR. */
+  readonly error: string | null
+  /** Names of streams and tables read. */
+  readonly reads: readonly string[]
+  /** The stream or table written; null: none. */
+  readonly writes: string | null
+  readonly topic: string | null
+  readonly counters: QueryCounters
+}
+
+/** Since this process opened the directory. */
+export interface QueryCounters {
+  readonly recordsIn: number
+  readonly recordsOut: number
+  /** Rows that counted for nothing, by reason (late, null-key, undecodable …). */
+  readonly dropped: Readonly<Record<string, number>>
+  readonly expressionErrors: number
+  /** Records of its inputs not yet consumed and committed. */
+  readonly lag: number
+}

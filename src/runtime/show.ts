@@ -1,0 +1,237 @@
+import { unreachable } from '../base/assert.ts'
+import { SqlError } from '../base/errors.ts'
+import { functionsByName } from '../functions/registry.ts'
+import type { TopicDescription } from '../log/log.ts'
+import type { ShowKind } from '../plan/command.ts'
+import type { DataSource, FormatSpec } from '../plan/data-source.ts'
+import { printPlan } from '../plan/print.ts'
+import type { Column, Schema } from '../plan/schema.ts'
+import { BOOLEAN, INTEGER, printType, STRING, type SqlType } from '../plan/sql-type.ts'
+import type { Row } from '../plan/sql-value.ts'
+import type { Catalog } from './catalog.ts'
+import { alertName } from './effects.ts'
+import type { QueryStatus } from './query-status.ts'
+import { SETTINGS } from './settings.ts'
+
+/** What the lists are made from. */
+export interface Shown {
+  readonly catalog: Catalog
+  readonly settings: ReadonlyMap<string, string>
+  readonly variables: ReadonlyMap<string, string>
+  topics(): readonly TopicDescription[]
+  queries(): readonly QueryStatus[]
+}
+
+/** A list, or a description: rows under columns, and sentences beside them. */
+export interface Listing {
+  readonly schema: Schema
+  readonly rows: readonly Row[]
+  readonly notes: readonly string[]
+}
+
+export function show(what: ShowKind, all: boolean, shown: Shown): Listing {
+  const { catalog } = shown
+  switch (what) {
+    case 'streams':
+    case 'tables':
+      return listing(
+        {
+          Name: STRING,
+          'Kafka Topic': STRING,
+          'Key Format': STRING,
+          'Value Format': STRING,
+          Windowed: BOOLEAN,
+        },
+        catalog
+          .sources()
+          .filter((s) => s.kind === (what === 'streams' ? 'stream' : 'table'))
+          .map((s) => [s.name, s.topic, s.keyFormat.name, s.valueFormat.name, s.windowedKey !== null]),
+      )
+    case 'topics':
+      return listing(
+        { 'Kafka Topic': STRING, Partitions: INTEGER },
+        shown
+          .topics()
+          .filter((t) => all || !t.internal)
+          .map((t) => [t.name, t.partitions]),
+      )
+    case 'queries':
+      return listing(
+        {
+          'Query ID': STRING,
+          Status: STRING,
+          'Sink Name': STRING,
+          'Sink Kafka Topic': STRING,
+          Query: STRING,
+        },
+        shown.queries().map((q) => [q.id, q.state, q.writes, q.topic, oneLine(q.statement)]),
+        shown.queries().flatMap((q) => (q.error === null ? [] : [`${q.id}: ${q.error}`])),
+      )
+    case 'functions':
+      return listing(
+        { 'Function Name': STRING, Type: STRING },
+        [...functionsByName.values()]
+          .map((f): [string, string] => [f.name, f.kind.toUpperCase()])
+          .sort(([a], [b]) => (a < b ? -1 : 1)),
+      )
+    case 'types':
+      return listing(
+        { 'Type Name': STRING, Schema: STRING },
+        catalog
+          .typeNames()
+          .toSorted()
+          .map((name) => [name, printType(catalog.type(name)!)]),
+      )
+    case 'properties':
+      return listing(
+        { Property: STRING, Value: STRING, Default: STRING, Editable: BOOLEAN, Meaning: STRING },
+        SETTINGS.map((s) => [
+          s.name,
+          shown.settings.get(s.name) ?? s.default,
+          s.default,
+          s.editable,
+          s.summary,
+        ]),
+      )
+    case 'variables':
+      return listing(
+        { Variable: STRING, Value: STRING },
+        [...shown.variables].map(([name, value]) => [name, value]),
+      )
+    case 'alerts':
+      return listing(
+        { Name: STRING, Status: STRING, Events: STRING, 'Query ID': STRING },
+        shown
+          .queries()
+          .filter((q) => q.kind === 'alert')
+          .map((q) => {
+            const query = catalog.query(q.id)
+            return [query === undefined ? null : alertName(query.plan), q.state, q.writes, q.id]
+          }),
+      )
+    default:
+      return unreachable(what)
+  }
+}
+
+/** @throws SqlError if there is no such stream or table */
+export function describe(name: string, extended: boolean, shown: Shown): Listing {
+  const source = shown.catalog.source(name)
+  if (source === undefined) {
+    throw new SqlError('SQL_UNKNOWN_SOURCE', {
+      message: `There is no stream or table ${name}.`,
+      stage: 'execute',
+    })
+  }
+  return describeSource(source, extended, shown)
+}
+
+export function describeAll(what: 'streams' | 'tables', extended: boolean, shown: Shown): readonly Listing[] {
+  return shown.catalog
+    .sources()
+    .filter((s) => s.kind === (what === 'streams' ? 'stream' : 'table'))
+    .map((s) => describeSource(s, extended, shown))
+}
+
+function describeSource(source: DataSource, extended: boolean, shown: Shown): Listing {
+  const keyWord = source.kind === 'table' ? '(primary key)' : '(key)'
+  const headers = new Map(source.headers.map((h) => [h.column, h.header]))
+  const typeOf = (column: Column): string => {
+    const mark = column.role === 'key' ? ` ${keyWord}` : headers.has(column.name) ? ' (header)' : ''
+    const windowed =
+      column.role === 'key' && source.windowedKey !== null ? ` (Window type: ${source.windowedKey.type})` : ''
+    return `${printType(column.type)}${mark}${windowed}`
+  }
+  const notes = [`Name: ${source.name} (${source.kind.toUpperCase()})`]
+  if (extended) {
+    const queries = shown.queries()
+    const ids = (uses: (q: QueryStatus) => boolean): string =>
+      queries
+        .filter(uses)
+        .map(
+          (q) =>
+            `${q.id} (${q.state}, ${q.counters.recordsIn} in, ${q.counters.recordsOut} out, lag ${q.counters.lag})`,
+        )
+        .join(', ') || 'none'
+    notes.push(
+      `Topic: ${source.topic} (partitions: ${shown.catalog.partitions(source.topic) ?? 'none: the topic is missing'})`,
+      `Key format: ${printFormat(source.keyFormat)}`,
+      `Value format: ${printFormat(source.valueFormat)}`,
+      `Timestamp column: ${source.timestamp === null ? "none, the record's timestamp counts" : source.timestamp.column}`,
+      `Read by: ${ids((q) => q.reads.includes(source.name))}`,
+      `Written by: ${ids((q) => q.writes === source.name)}`,
+      `Statement: ${oneLine(source.statement)}`,
+    )
+  }
+  return {
+    ...listing(
+      { Field: STRING, Type: STRING },
+      source.schema.columns.map((c) => [c.name, typeOf(c)]),
+    ),
+    notes,
+  }
+}
+
+/** @throws SqlError if there is no such function */
+export function describeFunction(name: string): string {
+  const declaration = functionsByName.get(name.toUpperCase())
+  if (declaration === undefined) {
+    throw new SqlError('SQL_UNKNOWN_FUNCTION', {
+      message: `There is no function ${name}.`,
+      hint: 'SHOW FUNCTIONS lists them.',
+      stage: 'execute',
+    })
+  }
+  return [`Name: ${declaration.name}`, `Type: ${declaration.kind}`, `Overview: ${declaration.summary}`].join(
+    '\n',
+  )
+}
+
+/** @throws SqlError if there is no such query */
+export function explainQuery(id: string, shown: Shown): string {
+  const status = shown.queries().find((q) => q.id.toUpperCase() === id.toUpperCase())
+  const query = status === undefined ? undefined : shown.catalog.query(status.id)
+  if (status === undefined || query === undefined) {
+    throw new SqlError('SQL_UNKNOWN_QUERY', {
+      message: `There is no query ${id}.`,
+      hint: 'SHOW QUERIES lists them.',
+      stage: 'execute',
+    })
+  }
+  const { counters } = status
+  const dropped = Object.entries(counters.dropped).map(([reason, n]) => `${n} ${reason}`)
+  return [
+    `ID: ${status.id}`,
+    `Status: ${status.state}`,
+    ...(status.error === null ? [] : [`Error: ${status.error}`]),
+    `SQL: ${oneLine(status.statement)}`,
+    `Reads: ${status.reads.join(', ')}`,
+    ...(status.writes === null ? [] : [`Writes: ${status.writes} (topic: ${status.topic})`]),
+    `Records in: ${counters.recordsIn}, out: ${counters.recordsOut}, lag: ${counters.lag}`,
+    ...(dropped.length === 0 ? [] : [`Dropped: ${dropped.join(', ')}`]),
+    ...(counters.expressionErrors === 0 ? [] : [`Expression errors: ${counters.expressionErrors}`]),
+    '',
+    printPlan(query.plan),
+  ].join('\n')
+}
+
+function listing(
+  columns: Readonly<Record<string, SqlType>>,
+  rows: readonly Row[],
+  notes: readonly string[] = [],
+): Listing {
+  return {
+    schema: { columns: Object.entries(columns).map(([name, type]) => ({ name, type, role: 'value' })) },
+    rows,
+    notes,
+  }
+}
+
+function printFormat(spec: FormatSpec): string {
+  const properties = Object.entries(spec.properties).map(([name, value]) => `${name}=${value}`)
+  return [spec.name, ...properties, ...(spec.wrapping === null ? [] : [spec.wrapping])].join(', ')
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s+/g, ' ').trim()
+}

@@ -1,0 +1,182 @@
+import type { Clock } from '../base/clock.ts'
+import type { CompileContext } from '../engine/compile/cursor.ts'
+import type { Format } from '../formats/format.ts'
+import type { FunctionContext, FunctionRegistry } from '../functions/function.ts'
+import type { Delivery, ProducerRecord } from '../log/log.ts'
+import type { Command, PullQuery, PushQuery } from '../plan/command.ts'
+import type { FormatName } from '../plan/data-source.ts'
+import { printPlan } from '../plan/print.ts'
+import type { Row } from '../plan/sql-value.ts'
+import type { Statement } from '../sql/ast.ts'
+import { effectsOf, type Effects } from './effects.ts'
+import { recordToInsert } from './insert-values.ts'
+import { parseText, prepareStatement } from './prepare-statement.ts'
+import type { RowStream } from './row-stream.ts'
+import { checkSetting, settingName } from './settings.ts'
+import {
+  describe,
+  describeAll,
+  describeFunction,
+  explainQuery,
+  show,
+  type Listing,
+  type Shown,
+} from './show.ts'
+import type { ConsumedRecord, StatementResult } from './statement-result.ts'
+
+/** What running statements needs of whoever owns the log and the queries. */
+export interface StatementHost extends Omit<Shown, 'settings' | 'variables'> {
+  readonly functions: FunctionRegistry
+  readonly clock: Clock
+  formatOf(name: FormatName): Format | undefined
+  functionContext(settings: ReadonlyMap<string, string>): FunctionContext
+  /** Makes the effects durable in one commit, then starts and stops queries. */
+  apply(effects: Effects): Promise<void>
+  append(record: ProducerRecord): Promise<Delivery>
+  pull(query: PullQuery, context: CompileContext): Promise<readonly Row[]>
+  push(query: PushQuery, settings: ReadonlyMap<string, string>): RowStream
+  print(command: Extract<Command, { kind: 'print' }>): AsyncIterable<ConsumedRecord>
+}
+
+/** Settings and variables that outlive a statement: SET, UNSET and DEFINE change them. */
+export interface Session {
+  readonly settings: Map<string, string>
+  readonly variables: Map<string, string>
+}
+
+/** Runs statements one after the other, each against the catalog as the ones before it left it. */
+export class StatementRunner {
+  readonly #host: StatementHost
+
+  constructor(host: StatementHost) {
+    this.#host = host
+  }
+
+  /**
+   * Parses the whole text, then runs its statements in order.
+   *
+   * @param afterEach  called with each result as it comes
+   * @throws SqlError of the first statement refused; the ones before it stay done
+   */
+  async run(text: string, session: Session): Promise<StatementResult[]> {
+    const results: StatementResult[] = []
+    for (const statement of parseText(text, session.variables)) {
+      results.push(await this.runStatement(statement, session))
+    }
+    return results
+  }
+
+  /** What a statement means against the catalog as it is. */
+  prepare(statement: Statement, session: Session): Command {
+    return prepareStatement(statement, {
+      catalog: this.#host.catalog,
+      functions: this.#host.functions,
+      functionContext: this.#host.functionContext(session.settings),
+      settings: session.settings,
+    })
+  }
+
+  async runStatement(statement: Statement, session: Session): Promise<StatementResult> {
+    const answer = await this.#execute(this.prepare(statement, session), session)
+    return { ...answer, statement: statement.text }
+  }
+
+  async #execute(command: Command, session: Session): Promise<Answer> {
+    const host = this.#host
+    const { settings } = session
+    const shown: Shown = {
+      catalog: host.catalog,
+      settings,
+      variables: session.variables,
+      topics: () => host.topics(),
+      queries: () => host.queries(),
+    }
+    switch (command.kind) {
+      case 'nothing':
+        return message(command.message)
+      case 'set':
+        checkSetting(command.name, command.value)
+        settings.set(settingName(command.name), command.value)
+        return message(`The setting '${command.name}' is now '${command.value}'.`)
+      case 'unset':
+        settings.delete(settingName(command.name))
+        return message(`The setting '${command.name}' has its default again.`)
+      case 'insert-values':
+        await host.append(recordToInsert(command, this.#compileContext(session), host.formatOf, host.clock))
+        return message(`1 row inserted into ${command.into.name}.`)
+      case 'pull-query':
+        return {
+          kind: 'rows',
+          schema: command.schema,
+          rows: await host.pull(command, this.#compileContext(session)),
+          notes: [],
+        }
+      case 'push-query':
+        return { kind: 'stream', rows: host.push(command, new Map(settings)) }
+      case 'print':
+        return { kind: 'print', records: host.print(command) }
+      case 'show':
+        return rows(show(command.what, command.all, shown))
+      case 'describe':
+        return rows(describe(command.name, command.extended, shown))
+      case 'describe-all':
+        return {
+          kind: 'text',
+          text: describeAll(command.what, command.extended, shown).map(listingText).join('\n\n'),
+        }
+      case 'describe-function':
+        return { kind: 'text', text: describeFunction(command.name) }
+      case 'explain-query':
+        return { kind: 'text', text: explainQuery(command.id, shown) }
+      case 'explain-statement':
+        return { kind: 'text', text: explainCommand(command.command) }
+      default: {
+        const effects = effectsOf(command, host.catalog, settings)
+        await host.apply(effects)
+        return { kind: 'message', message: effects.message, queryId: effects.queryId }
+      }
+    }
+  }
+
+  #compileContext(session: Session): CompileContext {
+    return { functions: this.#host.functions, functionContext: this.#host.functionContext(session.settings) }
+  }
+}
+
+/** A result without its statement's text. */
+type Answer = StatementResult extends infer R
+  ? R extends StatementResult
+    ? Omit<R, 'statement'>
+    : never
+  : never
+
+function message(text: string): Answer {
+  return { kind: 'message', message: text, queryId: null }
+}
+
+function rows(listing: Listing): Answer {
+  return { kind: 'rows', ...listing }
+}
+
+function listingText(listing: Listing): string {
+  const lines = listing.rows.map((row) => `  ${row.map(String).join(' | ')}`)
+  return [...listing.notes, ...lines].join('\n')
+}
+
+function explainCommand(command: Command): string {
+  switch (command.kind) {
+    case 'create-query':
+    case 'insert-select':
+    case 'create-alert':
+    case 'push-query':
+      return printPlan(command.plan)
+    case 'create-source':
+      return command.materialise === null
+        ? `declare ${command.source.kind} ${command.source.name} over topic ${command.source.topic}`
+        : printPlan(command.materialise.plan)
+    case 'pull-query':
+      return `pull from ${command.source.kind} ${command.source.name} by ${command.access.kind}`
+    default:
+      return `${command.kind}: nothing to plan`
+  }
+}

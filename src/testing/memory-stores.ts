@@ -1,0 +1,193 @@
+import type {
+  CustomStore,
+  KeyValueStore,
+  SessionEntry,
+  SessionStore,
+  StoreKey,
+  TaskStores,
+  WindowEntry,
+  WindowStore,
+} from '../state/store.ts'
+
+/**
+ * State of one task of the test driver: plain maps, sorted when read. Every record is a commit of its
+ * own, so what is put is committed. For the few keys of a test; nothing is encoded, cached or logged.
+ */
+export class MemoryTaskStores implements TaskStores {
+  readonly #customs: CustomStore[] = []
+
+  keyValue<V>(): KeyValueStore<V> {
+    return new MemoryKeyValueStore<V>()
+  }
+
+  window<V>(): WindowStore<V> {
+    return new MemoryWindowStore<V>()
+  }
+
+  session<V>(): SessionStore<V> {
+    return new MemorySessionStore<V>()
+  }
+
+  custom(_name: string, store: CustomStore): void {
+    this.#customs.push(store)
+  }
+
+  /** What was put so far is committed. */
+  commit(): void {
+    for (const store of this.#customs) {
+      store.flush(() => {})
+      store.committed()
+    }
+  }
+}
+
+class MemoryKeyValueStore<V> implements KeyValueStore<V> {
+  readonly #entries = new Map<StoreKey, V>()
+
+  load(): undefined {}
+  loadRange(): undefined {}
+
+  get(key: StoreKey): V | undefined {
+    return this.#entries.get(key)
+  }
+
+  put(key: StoreKey, value: V): void {
+    this.#entries.set(key, value)
+  }
+
+  remove(key: StoreKey): void {
+    this.#entries.delete(key)
+  }
+
+  range(from: StoreKey | null, to: StoreKey | null): Iterable<readonly [StoreKey, V]> {
+    return [...this.#entries].filter(([key]) => within(key, from, to)).sort(([a], [b]) => compare(a, b))
+  }
+
+  async getCommitted(key: StoreKey): Promise<V | undefined> {
+    return this.get(key)
+  }
+
+  async *scanCommitted(from: StoreKey | null, to: StoreKey | null): AsyncIterable<readonly [StoreKey, V]> {
+    yield* this.range(from, to)
+  }
+}
+
+class MemoryWindowStore<V> implements WindowStore<V> {
+  /** By key, then start. */
+  readonly #entries = new Map<StoreKey, Map<number, V>>()
+
+  load(): undefined {}
+  loadStarts(): undefined {}
+
+  get(key: StoreKey, startMs: number): V | undefined {
+    return this.#entries.get(key)?.get(startMs)
+  }
+
+  put(key: StoreKey, startMs: number, value: V): void {
+    let windows = this.#entries.get(key)
+    if (windows === undefined) this.#entries.set(key, (windows = new Map<number, V>()))
+    windows.set(startMs, value)
+  }
+
+  remove(key: StoreKey, startMs: number): void {
+    this.#entries.get(key)?.delete(startMs)
+  }
+
+  fetch(key: StoreKey, fromMs: number, toMs: number): readonly WindowEntry<V>[] {
+    return [...(this.#entries.get(key) ?? [])]
+      .filter(([startMs]) => startMs >= fromMs && startMs <= toMs)
+      .sort(([a], [b]) => a - b)
+      .map(([startMs, value]) => ({ key, startMs, value }))
+  }
+
+  starts(fromMs: number, toMs: number): readonly WindowEntry<V>[] {
+    return [...this.#entries.keys()]
+      .flatMap((key) => this.fetch(key, fromMs, toMs))
+      .sort((a, b) => a.startMs - b.startMs || compare(a.key, b.key))
+  }
+
+  expire(belowMs: number): void {
+    for (const windows of this.#entries.values()) {
+      for (const startMs of windows.keys()) if (startMs < belowMs) windows.delete(startMs)
+    }
+  }
+
+  async fetchCommitted(key: StoreKey, fromMs: number, toMs: number): Promise<readonly WindowEntry<V>[]> {
+    return this.fetch(key, fromMs, toMs)
+  }
+
+  async *scanCommitted(
+    from: StoreKey | null,
+    to: StoreKey | null,
+    fromMs: number,
+    toMs: number,
+  ): AsyncIterable<WindowEntry<V>> {
+    for (const key of [...this.#entries.keys()].filter((k) => within(k, from, to)).sort(compare)) {
+      yield* this.fetch(key, fromMs, toMs)
+    }
+  }
+}
+
+class MemorySessionStore<V> implements SessionStore<V> {
+  readonly #entries = new Map<StoreKey, SessionEntry<V>[]>()
+
+  load(): undefined {}
+  loadEnds(): undefined {}
+
+  find(key: StoreKey, earliestEndMs: number, latestStartMs: number): readonly SessionEntry<V>[] {
+    return (this.#entries.get(key) ?? [])
+      .filter((s) => s.endMs >= earliestEndMs && s.startMs <= latestStartMs)
+      .sort((a, b) => a.startMs - b.startMs)
+  }
+
+  put(key: StoreKey, startMs: number, endMs: number, value: V): void {
+    this.remove(key, startMs, endMs)
+    const sessions = this.#entries.get(key)
+    const entry = { key, startMs, endMs, value }
+    if (sessions === undefined) this.#entries.set(key, [entry])
+    else sessions.push(entry)
+  }
+
+  remove(key: StoreKey, startMs: number, endMs: number): void {
+    const sessions = this.#entries.get(key)
+    if (sessions === undefined) return
+    this.#entries.set(
+      key,
+      sessions.filter((s) => s.startMs !== startMs || s.endMs !== endMs),
+    )
+  }
+
+  ends(fromMs: number, toMs: number): Iterable<SessionEntry<V>> {
+    return [...this.#entries.values()]
+      .flat()
+      .filter((s) => s.endMs >= fromMs && s.endMs <= toMs)
+      .sort((a, b) => a.endMs - b.endMs || compare(a.key, b.key) || a.startMs - b.startMs)
+  }
+
+  expire(belowMs: number): void {
+    for (const [key, sessions] of this.#entries) {
+      this.#entries.set(
+        key,
+        sessions.filter((s) => s.endMs >= belowMs),
+      )
+    }
+  }
+
+  async fetchCommitted(key: StoreKey): Promise<readonly SessionEntry<V>[]> {
+    return this.find(key, -Infinity, Infinity)
+  }
+
+  async *scanCommitted(from: StoreKey | null, to: StoreKey | null): AsyncIterable<SessionEntry<V>> {
+    for (const key of [...this.#entries.keys()].filter((k) => within(k, from, to)).sort(compare)) {
+      yield* this.find(key, -Infinity, Infinity)
+    }
+  }
+}
+
+function within(key: StoreKey, from: StoreKey | null, to: StoreKey | null): boolean {
+  return (from === null || key >= from) && (to === null || key < to)
+}
+
+function compare(a: StoreKey, b: StoreKey): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
