@@ -8,9 +8,10 @@ import type { FormatName } from '../plan/data-source.ts'
 import { printPlan } from '../plan/print.ts'
 import type { Row } from '../plan/sql-value.ts'
 import type { Statement } from '../sql/ast.ts'
+import { parseStatements } from '../sql/parse.ts'
 import { effectsOf, type Effects } from './effects.ts'
 import { recordToInsert } from './insert-values.ts'
-import { parseText, prepareStatement } from './prepare-statement.ts'
+import { prepareStatement } from './prepare-statement.ts'
 import type { RowStream } from './row-stream.ts'
 import { checkSetting, settingName } from './settings.ts'
 import {
@@ -28,6 +29,8 @@ import type { ConsumedRecord, StatementResult } from './statement-result.ts'
 export interface StatementHost extends Omit<Shown, 'settings' | 'variables'> {
   readonly functions: FunctionRegistry
   readonly clock: Clock
+  /** A topic with another number of partitions than a statement asks for is used as it is (test driver). */
+  readonly keepExistingPartitions: boolean
   formatOf(name: FormatName): Format | undefined
   functionContext(settings: ReadonlyMap<string, string>): FunctionContext
   /** Makes the effects durable in one commit, then starts and stops queries. */
@@ -55,12 +58,11 @@ export class StatementRunner {
   /**
    * Parses the whole text, then runs its statements in order.
    *
-   * @param afterEach  called with each result as it comes
    * @throws SqlError of the first statement refused; the ones before it stay done
    */
   async run(text: string, session: Session): Promise<StatementResult[]> {
     const results: StatementResult[] = []
-    for (const statement of parseText(text, session.variables)) {
+    for (const statement of parseStatements(text, { variables: session.variables })) {
       results.push(await this.runStatement(statement, session))
     }
     return results
@@ -73,10 +75,19 @@ export class StatementRunner {
       functions: this.#host.functions,
       functionContext: this.#host.functionContext(session.settings),
       settings: session.settings,
+      keepExistingPartitions: this.#host.keepExistingPartitions,
     })
   }
 
   async runStatement(statement: Statement, session: Session): Promise<StatementResult> {
+    if (statement.kind === 'define') {
+      session.variables.set(statement.name.name, statement.value.value)
+      return { ...message(`The variable ${statement.name.text} is set.`), statement: statement.text }
+    }
+    if (statement.kind === 'undefine') {
+      session.variables.delete(statement.name.name)
+      return { ...message(`The variable ${statement.name.text} is gone.`), statement: statement.text }
+    }
     const answer = await this.#execute(this.prepare(statement, session), session)
     return { ...answer, statement: statement.text }
   }

@@ -176,6 +176,7 @@ class DriverHost implements StatementHost {
   readonly functions = functionRegistry
   readonly clock: Clock
   readonly formatOf = formatOf
+  readonly keepExistingPartitions = true
   readonly problems: DriverProblem[] = []
   readonly #topics = new Map<string, { readonly partitions: number; readonly records: TopicRecord[] }>()
   readonly #sources = new Map<string, DataSource>()
