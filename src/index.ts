@@ -1,6 +1,6 @@
 /** The public interface of Millrace. */
 export { Millrace } from './runtime/millrace.ts'
-export type { ConsumeOptions, MillraceOptions, NewData, NewRecord, SqlOptions } from './runtime/millrace.ts'
+export type { ConsumeOptions, MillraceOptions, NewRecord, SqlOptions } from './runtime/millrace.ts'
 export type { NewData } from './runtime/data.ts'
 export type { QueryCounters, QueryStatus } from './runtime/query-status.ts'
 export { RowStream, type StreamedRow } from './runtime/row-stream.ts'

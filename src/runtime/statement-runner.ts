@@ -60,10 +60,16 @@ export class StatementRunner {
    *
    * @throws SqlError of the first statement refused; the ones before it stay done
    */
-  async run(text: string, session: Session): Promise<StatementResult[]> {
+  async run(
+    text: string,
+    session: Session,
+    onResult?: (result: StatementResult) => void,
+  ): Promise<StatementResult[]> {
     const results: StatementResult[] = []
     for (const statement of parseStatements(text, { variables: session.variables })) {
-      results.push(await this.runStatement(statement, session))
+      const result = await this.runStatement(statement, session)
+      results.push(result)
+      onResult?.(result)
     }
     return results
   }

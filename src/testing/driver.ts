@@ -26,7 +26,7 @@ import { booleanSetting, settingsFrom } from '../runtime/settings.ts'
 import type { StatementResult } from '../runtime/statement-result.ts'
 import { StatementRunner, type Session, type StatementHost } from '../runtime/statement-runner.ts'
 import type { Statement } from '../sql/ast.ts'
-import { MemoryTaskStores } from './memory-stores.ts'
+import { TransientTaskStores } from '../runtime/transient-stores.ts'
 
 export interface TestDriverOptions {
   /** As if SET before the first statement. Names are not checked. */
@@ -164,7 +164,7 @@ export class TestDriver {
 interface DriverQuery {
   readonly id: string
   readonly run: QueryRun
-  readonly stores: ReadonlyMap<number, MemoryTaskStores>
+  readonly stores: ReadonlyMap<number, TransientTaskStores>
   readonly settings: ReadonlyMap<string, string>
   /** Next offset each topic hands out to this query. */
   readonly offsets: Map<string, number>
@@ -342,7 +342,7 @@ class DriverHost implements StatementHost {
     const definition = this.catalog.query(id)
     assert(definition, 'a started query is in the catalog')
     const settings = new Map(Object.entries(definition.settings))
-    const stores = new Map<number, MemoryTaskStores>()
+    const stores = new Map<number, TransientTaskStores>()
     const problem = (kind: DriverProblem['kind'], reason: string): void =>
       void this.problems.push({ queryId: id, kind, reason })
     const run = new QueryRun(definition.plan, {
@@ -353,7 +353,7 @@ class DriverHost implements StatementHost {
       compatibility: this.#compatibility,
       partitionsOf: () => 1,
       stores: (partition) => {
-        const known = stores.get(partition) ?? new MemoryTaskStores()
+        const known = stores.get(partition) ?? new TransientTaskStores()
         stores.set(partition, known)
         return known
       },

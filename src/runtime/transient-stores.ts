@@ -10,22 +10,22 @@ import type {
 } from '../state/store.ts'
 
 /**
- * State of one task of the test driver: plain maps, sorted when read. Every record is a commit of its
- * own, so what is put is committed. For the few keys of a test; nothing is encoded, cached or logged.
+ * State of one task that nobody restores: of a push query, and of the test driver. Plain maps, sorted when
+ * read; nothing is cached, logged or kept on disk, and what is put counts as committed.
  */
-export class MemoryTaskStores implements TaskStores {
+export class TransientTaskStores implements TaskStores {
   readonly #customs: CustomStore[] = []
 
   keyValue<V>(): KeyValueStore<V> {
-    return new MemoryKeyValueStore<V>()
+    return new TransientKeyValueStore<V>()
   }
 
   window<V>(): WindowStore<V> {
-    return new MemoryWindowStore<V>()
+    return new TransientWindowStore<V>()
   }
 
   session<V>(): SessionStore<V> {
-    return new MemorySessionStore<V>()
+    return new TransientSessionStore<V>()
   }
 
   custom(_name: string, store: CustomStore): void {
@@ -41,7 +41,7 @@ export class MemoryTaskStores implements TaskStores {
   }
 }
 
-class MemoryKeyValueStore<V> implements KeyValueStore<V> {
+class TransientKeyValueStore<V> implements KeyValueStore<V> {
   readonly #entries = new Map<StoreKey, V>()
 
   load(): undefined {}
@@ -72,7 +72,7 @@ class MemoryKeyValueStore<V> implements KeyValueStore<V> {
   }
 }
 
-class MemoryWindowStore<V> implements WindowStore<V> {
+class TransientWindowStore<V> implements WindowStore<V> {
   /** By key, then start. */
   readonly #entries = new Map<StoreKey, Map<number, V>>()
 
@@ -128,7 +128,7 @@ class MemoryWindowStore<V> implements WindowStore<V> {
   }
 }
 
-class MemorySessionStore<V> implements SessionStore<V> {
+class TransientSessionStore<V> implements SessionStore<V> {
   readonly #entries = new Map<StoreKey, SessionEntry<V>[]>()
 
   load(): undefined {}

@@ -1,0 +1,105 @@
+import type { Clock } from '../base/clock.ts'
+import type { Batch } from '../engine/batch.ts'
+import type { CompileContext } from '../engine/compile/cursor.ts'
+import { InputFeed } from '../engine/input-feed.ts'
+import { QueryRun } from '../engine/query-run.ts'
+import { SharedReader } from '../engine/shared-reader.ts'
+import type { Format } from '../formats/format.ts'
+import type { Log } from '../log/log.ts'
+import type { PushQuery } from '../plan/command.ts'
+import type { FormatName } from '../plan/data-source.ts'
+import type { RowSink, RowSource } from './row-stream.ts'
+import { TransientTaskStores } from './transient-stores.ts'
+
+export interface PushQueryOptions {
+  readonly log: Log
+  readonly clock: Clock
+  readonly compile: CompileContext
+  readonly formatOf: (name: FormatName) => Format | undefined
+  /** Where streams start. Tables are always read from the beginning where something joins them. */
+  readonly reset: 'earliest' | 'latest'
+  readonly compatibility: boolean
+}
+
+/**
+ * A running SELECT … EMIT CHANGES: a reader, decoder and state of its own, from the moment it is made.
+ * Nothing of it is stored; it sees committed records only. Every update is a row.
+ */
+export class PushQueryRun implements RowSource {
+  readonly #log: Log
+  readonly #limit: number
+  readonly #run: QueryRun
+  readonly #feed: InputFeed
+  readonly #stores: TransientTaskStores[] = []
+  readonly #results: Batch[] = []
+
+  constructor(query: PushQuery, options: PushQueryOptions) {
+    const { log, formatOf } = options
+    this.#log = log
+    this.#limit = query.plan.limit ?? Infinity
+    const byPartition = new Map<number, TransientTaskStores>()
+    this.#run = new QueryRun(query.plan, {
+      compile: options.compile,
+      formatOf,
+      clock: options.clock,
+      cache: false,
+      compatibility: options.compatibility,
+      partitionsOf: (topic) => log.topic(topic)?.partitions ?? 1,
+      stores: (partition) => {
+        const stores = byPartition.get(partition) ?? new TransientTaskStores()
+        byPartition.set(partition, stores)
+        return stores
+      },
+      onResult: (batch) => void this.#results.push(batch),
+      observer: { dropped: () => {}, expressionError: () => {} },
+    })
+    this.#stores.push(...byPartition.values())
+    this.#feed = new InputFeed(this.#run, log, new SharedReader(log, formatOf), {
+      committed: [],
+      reset: options.reset,
+    })
+  }
+
+  async run(sink: RowSink, stopped: AbortSignal): Promise<void> {
+    let left = this.#limit
+    let wake: (() => void) | null = null
+    let moved = false
+    const onMove = (): void => {
+      moved = true
+      wake?.()
+    }
+    const unsubscribe = this.#log.onEndsMoved(onMove)
+    stopped.addEventListener('abort', onMove)
+    try {
+      while (left > 0 && !stopped.aborted) {
+        moved = false
+        const worked = await this.#feed.step()
+        this.#feed.takeUnreadable()
+        await this.#run.flush()
+        for (const stores of this.#stores) stores.commit()
+        for (const batch of this.#results.splice(0)) left -= this.#emit(batch, left, sink)
+        await sink.ready()
+        if (!worked && !moved) {
+          await new Promise<void>((resolve) => (wake = resolve))
+          wake = null
+        } else if (worked) {
+          await new Promise<void>((resolve) => setImmediate(resolve))
+        }
+      }
+    } finally {
+      unsubscribe()
+      stopped.removeEventListener('abort', onMove)
+    }
+  }
+
+  /** Returns how many rows were handed on. */
+  #emit(batch: Batch, limit: number, sink: RowSink): number {
+    const count = Math.min(limit, batch.size)
+    const columns = batch.schema.columns.length
+    for (let n = 0; n < count; n++) {
+      const row = batch.position(n)
+      sink.push(batch.slice(row, 0, columns), batch.timestamps[row]!, batch.isAbsent(row))
+    }
+    return count
+  }
+}
