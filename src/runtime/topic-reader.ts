@@ -53,6 +53,7 @@ export async function* consumeTopic(
   })
   const end = Array.from({ length: partitions }, (_, p) => log.ends(topic, p).lastStable)
   const { follow = false, signal } = options
+  const isStopped = (): boolean => signal?.aborted === true
   let left = options.limit ?? Infinity
   let wake: (() => void) | null = null
   let moved = false
@@ -63,7 +64,7 @@ export async function* consumeTopic(
   const unsubscribe = log.onEndsMoved(onMove)
   signal?.addEventListener('abort', onMove)
   try {
-    while (left > 0 && signal?.aborted !== true) {
+    while (left > 0 && !isStopped()) {
       moved = false
       let worked = false
       for (let partition = 0; partition < partitions; partition++) {
@@ -75,7 +76,7 @@ export async function* consumeTopic(
         for (let row = 0; row < read.records.count; row++) {
           if (!follow && read.records.offsets[row]! >= end[partition]!) break
           yield consumedRecord(topic, partition, read.records, row)
-          if (--left <= 0 || signal?.aborted === true) return
+          if (--left <= 0 || isStopped()) return
         }
       }
       if (worked) continue

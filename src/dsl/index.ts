@@ -1,0 +1,41 @@
+/** The typed builder. */
+export {
+  stream,
+  table,
+  Stream,
+  Table,
+  type Definition,
+  type SinkOptions,
+  type SourceOptions,
+} from './builder.ts'
+export {
+  array,
+  bigint,
+  boolean,
+  bytes,
+  date,
+  decimal,
+  double,
+  integer,
+  map,
+  string,
+  struct,
+  time,
+  timestamp,
+  type ColumnType,
+  type RowOf,
+} from './column-type.ts'
+export {
+  avg,
+  call,
+  column,
+  count,
+  earliest,
+  latest,
+  max,
+  min,
+  sum,
+  Aggregate,
+  Expression,
+} from './expression.ts'
+export { hopping, session, tumbling, type Duration, type Window } from './window.ts'
