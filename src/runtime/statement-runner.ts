@@ -31,7 +31,7 @@ export interface StatementHost extends Omit<Shown, 'settings' | 'variables'> {
   readonly clock: Clock
   /** A topic with another number of partitions than a statement asks for is used as it is (test driver). */
   readonly keepExistingPartitions: boolean
-  formatOf(name: FormatName): Format | undefined
+  readonly formatOf: (name: FormatName) => Format | undefined
   functionContext(settings: ReadonlyMap<string, string>): FunctionContext
   /** Makes the effects durable in one commit, then starts and stops queries. */
   apply(effects: Effects): Promise<void>

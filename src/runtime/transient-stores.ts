@@ -35,7 +35,10 @@ export class TransientTaskStores implements TaskStores {
   /** What was put so far is committed. */
   commit(): void {
     for (const store of this.#customs) {
-      store.flush(() => {})
+      store.flush(
+        () => {},
+        () => {},
+      )
       store.committed()
     }
   }

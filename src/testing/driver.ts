@@ -304,7 +304,7 @@ class DriverHost implements StatementHost {
       }
       for (const topic of topics) {
         if (given.has(topic)) continue
-        for (const record of [...this.records(topic)]) await this.#feed(query, topic, record)
+        for (const record of this.records(topic).slice()) await this.#feed(query, topic, record)
       }
     }
     this.#undelivered = []

@@ -27,7 +27,7 @@ describe('comparing', () => {
     ['1', '1'],
     ['1.9', '1'], // of an integer only the whole part counts
     ['1.10', '1.10'],
-    ['1', '1.0E0'.replace('.0', '')],
+    ['1', '1E0'],
     ['"a"', '"a"'],
     ['null', 'null'],
     ['{"a":1}', '{"A":1}'],

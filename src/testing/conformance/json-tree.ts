@@ -44,8 +44,8 @@ export function isJsonArray(tree: JsonTree | undefined): tree is readonly JsonTr
 
 const DEPTH_MAX = 500
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y
-const PLAIN_STRING = /"[^"\\\u0000-\u001f]*"/y
-const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y
+const PLAIN_STRING = /"[^"\\]*"/y
+const STRING = /"(?:[^"\\]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y
 
 class Reader {
   readonly #text: string
@@ -116,10 +116,12 @@ class Reader {
 
   #string(): string {
     const plain = this.#match(PLAIN_STRING)
-    if (plain !== null) return plain.slice(1, -1)
-    const escaped = this.#match(STRING)
-    if (escaped === null) throw this.#unexpected('a string was expected')
-    return JSON.parse(escaped) as string
+    const token = plain ?? this.#match(STRING)
+    if (token === null) throw this.#unexpected('a string was expected')
+    for (let at = 0; at < token.length; at++) {
+      if (token.charCodeAt(at) < 0x20) throw this.#unexpected('a string holds a control character')
+    }
+    return plain === null ? (JSON.parse(token) as string) : plain.slice(1, -1)
   }
 
   #word<T>(word: string, value: T): T {

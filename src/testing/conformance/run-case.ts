@@ -81,19 +81,14 @@ function createTopics(driver: TestDriver, testCase: ConformanceCase, text: strin
   for (const { name, partitions } of testCase.topics) driver.createTopic(name, partitions)
   for (const statement of parseAll(text).statements) {
     if (statement.kind !== 'create-source' || statement.columns.length === 0) continue
-    const property = (name: string): unknown => {
-      const value = statement.properties.find((p) => p.name === name)?.value
-      return value === undefined
-        ? undefined
-        : 'value' in value
-          ? value.value
-          : 'text' in value
-            ? value.text
-            : undefined
+    const property = (name: string): string | undefined => {
+      const literal = statement.properties.find((p) => p.name === name)?.value
+      if (literal?.kind === 'string') return literal.value
+      return literal !== undefined && 'text' in literal ? literal.text : undefined
     }
     const partitions = Number(property('PARTITIONS') ?? 4)
     driver.createTopic(
-      String(property('KAFKA_TOPIC') ?? statement.name.name),
+      property('KAFKA_TOPIC') ?? statement.name.name,
       Number.isInteger(partitions) && partitions > 0 ? partitions : 4,
     )
   }
@@ -196,7 +191,7 @@ function reasonOf(error: unknown): string {
   if (error instanceof MillraceError) {
     return oneLine(`${error.message}${error.hint === undefined ? '' : ` ${error.hint}`} (${error.code})`)
   }
-  if (!(error instanceof Error)) return oneLine(String(error))
+  if (!(error instanceof Error)) return 'Something that is no error was thrown.'
   const place =
     error.stack
       ?.split('\n')
