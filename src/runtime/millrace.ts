@@ -1,16 +1,48 @@
-import type { Clock } from '../base/clock.ts'
-import { NotSupportedError } from '../base/errors.ts'
+import { join } from 'node:path'
+import { assert } from '../base/assert.ts'
+import { systemClock, type Clock } from '../base/clock.ts'
+import { QueryError, SqlError, StorageError } from '../base/errors.ts'
 import type { FileSystem } from '../base/file-system.ts'
-import type { Random } from '../base/random.ts'
-import type { Delivery, Log, RecordHeader, TopicDescription, TopicSpec } from '../log/log.ts'
+import { MemoryFileSystem } from '../base/memory-file-system.ts'
+import { nodeFileSystem } from '../base/node-file-system.ts'
+import { systemRandom, type Random } from '../base/random.ts'
+import type { CompileContext } from '../engine/compile/cursor.ts'
+import { offsetsGroup } from '../engine/query-spec.ts'
+import { Worker } from '../engine/worker.ts'
+import { formatOf } from '../formats/registry.ts'
+import type { FunctionContext, FunctionRegistry } from '../functions/function.ts'
+import { functionRegistry } from '../functions/registry.ts'
+import type {
+  CommitGroup,
+  CommitOwner,
+  Delivery,
+  Log,
+  Producer,
+  ProducerRecord,
+  RecordHeader,
+  TopicDescription,
+  TopicSpec,
+} from '../log/log.ts'
+import { openLog } from '../log/open-log.ts'
+import type { Command, PullQuery, PushQuery } from '../plan/command.ts'
 import type { SourceCatalog } from '../plan/data-source.ts'
-import type { FunctionRegistry } from '../functions/function.ts'
-import type { NewData } from './data.ts'
+import type { Row } from '../plan/sql-value.ts'
+import { parseStatements } from '../sql/parse.ts'
+import { WorkerState } from '../state/worker-state.ts'
+import { Catalog, put } from './catalog.ts'
+import { encodeData, type NewData } from './data.ts'
+import { DEFINITIONS_TOPIC, encodeChanges, readDefinitions } from './definitions.ts'
+import type { Effects } from './effects.ts'
+import { PROCESSING_LOG, PROCESSING_LOG_TOPIC, processingLogEntries } from './processing-log.ts'
+import { materialisingQuery, pullRows, readRangeFor } from './pull-query.ts'
+import { PushQueryRun } from './push-query.ts'
 import type { QueryStatus } from './query-status.ts'
 import type { RowObject } from './row-object.ts'
-import type { RowStream } from './row-stream.ts'
-import type { ConsumeOptions } from './topic-reader.ts'
+import { RowStream } from './row-stream.ts'
+import { booleanSetting, settingsFrom } from './settings.ts'
 import type { ConsumedRecord, StatementResult } from './statement-result.ts'
+import { StatementRunner, type Session, type StatementHost } from './statement-runner.ts'
+import { consumeTopic, rowsUpToEnd, type ConsumeOptions } from './topic-reader.ts'
 
 export type { ConsumeOptions }
 
@@ -21,13 +53,25 @@ export interface MillraceOptions {
   readonly settings?: Readonly<Record<string, string>>
   /** How often the engine commits: between these, results are not visible. Default 100. */
   readonly commitIntervalMs?: number
-  /** `synced` (default): a commit survives power loss. `os`: it survives the end of the process. */
-  readonly durability?: 'synced' | 'os'
-  /** One budget for caches, LevelDB, buffers and queues. */
+  /** A cycle of the engine ends early when so many bytes wait for its commit. Default 16 MiB. */
+  readonly transactionBytesMax?: number
+  /** `fsync` (default): a commit survives power loss. `os`: it survives the end of the process. */
+  readonly durability?: 'fsync' | 'os'
+  /** One budget for caches and stores. Default 256 MiB. */
   readonly memoryBytesMax?: number
   readonly clock?: Clock
   readonly random?: Random
   readonly fileSystem?: FileSystem
+  /** Told of each failure of a query, and of samples of dropped rows and failed expressions. */
+  readonly onProblem?: (problem: RuntimeProblem) => void
+}
+
+/** Something about a query that somebody should see. */
+export interface RuntimeProblem {
+  readonly queryId: string
+  readonly kind: 'query-failed' | 'row-dropped' | 'expression-failed'
+  /** A sentence. */
+  readonly detail: string
 }
 
 export interface SqlOptions {
@@ -46,8 +90,16 @@ export interface NewRecord {
   readonly headers?: readonly RecordHeader[]
 }
 
+/** Whose commits statements of definition are. */
+const DEFINITIONS_OWNER = 'definitions'
+/** Counts the openings of the state. */
+const STATE_OWNER = 'state'
+/** Sends in flight before {@link Millrace.produce} waits. */
+const PRODUCE_PENDING_MAX = 10_000
+
 /**
- * An open Millrace: the log, its streams and tables, and the queries that run on them.
+ * An open Millrace: the log, its streams and tables, and the queries that run on them. Until it is closed
+ * it keeps its process alive.
  *
  * ```ts
  * const millrace = await Millrace.open({ dataDirectory: 'data' })
@@ -57,38 +109,58 @@ export interface NewRecord {
  * ```
  */
 export class Millrace {
-  private constructor() {}
+  readonly #host: LogHost
+  readonly #runner: StatementRunner
+  readonly #session: Session
+  /** Statements run one text after the other. */
+  #turn: Promise<unknown> = Promise.resolve()
+
+  private constructor(host: LogHost, settings: Map<string, string>) {
+    this.#host = host
+    this.#runner = new StatementRunner(host)
+    this.#session = { settings, variables: new Map() }
+  }
 
   /**
    * Opens a data directory (or memory), recovers it, and starts its persistent queries again.
    *
    * @throws StorageError when it is locked by another process, isn't ours, or is damaged
    */
-  static async open(_options: MillraceOptions = {}): Promise<Millrace> {
-    throw new NotSupportedError('Opening Millrace')
+  static async open(options: MillraceOptions = {}): Promise<Millrace> {
+    const settings = settingsFrom(options.settings ?? {})
+    return new Millrace(await LogHost.open(options, settings), settings)
   }
 
   /** The log below. */
   get log(): Log {
-    throw new NotSupportedError('The log')
+    return this.#host.log
   }
+
   /** What is declared: for completion and checks. */
   get catalog(): SourceCatalog {
-    throw new NotSupportedError('The catalog')
+    return this.#host.catalog
   }
+
   get functions(): FunctionRegistry {
-    throw new NotSupportedError('The functions')
+    return this.#host.functions
   }
 
   /**
    * Runs statements in order; each sees the effects of those before it. The whole text is parsed first:
    * a syntax error anywhere runs nothing. What a statement did is durable when the promise resolves.
    *
+   * SET, UNSET and DEFINE last as long as this instance, unless `options` gives settings of its own.
+   *
+   * @param onResult  called with each statement's result as it comes
    * @returns one result per statement
    * @throws SqlError of the first statement refused; the ones before it stay done
    */
-  async sql(_text: string, _options: SqlOptions = {}): Promise<StatementResult[]> {
-    throw new NotSupportedError('sql()')
+  sql(
+    text: string,
+    options: SqlOptions = {},
+    onResult?: (result: StatementResult) => void,
+  ): Promise<StatementResult[]> {
+    return this.#inTurn(() => this.#runner.run(text, this.#sessionFor(options), onResult))
   }
 
   /**
@@ -97,12 +169,21 @@ export class Millrace {
    *
    * @throws SqlError when the text isn't one SELECT or is refused
    */
-  query<T = RowObject>(_text: string, _options: SqlOptions = {}): RowStream<T> {
-    throw new NotSupportedError('query()')
+  query<T = RowObject>(text: string, options: SqlOptions = {}): RowStream<T> {
+    const session = this.#sessionFor(options)
+    const statements = parseStatements(text, { variables: session.variables })
+    const [statement] = statements
+    if (statements.length !== 1 || statement?.kind !== 'query-statement') {
+      throw new SqlError('SQL_NOT_A_QUERY', {
+        message: 'query() takes one SELECT statement.',
+        hint: 'Run other statements with sql().',
+      })
+    }
+    return this.#host.stream(this.#runner.prepare(statement, session), session) as RowStream<T>
   }
 
-  async createTopic(_name: string, _spec: TopicSpec): Promise<TopicDescription> {
-    throw new NotSupportedError('createTopic()')
+  createTopic(name: string, spec: TopicSpec): Promise<TopicDescription> {
+    return this.#host.log.createTopic(name, spec)
   }
 
   /**
@@ -111,37 +192,394 @@ export class Millrace {
    * @throws StorageError `LOG_UNKNOWN_TOPIC`: topics are not made in passing
    */
   async produce(
-    _topic: string,
-    _records: Iterable<NewRecord> | AsyncIterable<NewRecord>,
-  ): Promise<Delivery[]> {
-    throw new NotSupportedError('produce()')
-  }
-
-  /** The records of a topic; within a partition in order. */
-  consume(_topic: string, _options: ConsumeOptions = {}): AsyncIterable<ConsumedRecord> {
-    throw new NotSupportedError('consume()')
-  }
-
-  /** Resolves when every running query has consumed and committed all there is to read. @throws QueryError if one stopped */
-  async untilIdle(): Promise<void> {
-    throw new NotSupportedError('untilIdle()')
+    topic: string,
+    records: Iterable<NewRecord> | AsyncIterable<NewRecord>,
+  ): Promise<{ readonly count: number }> {
+    const { producer } = this.#host
+    let count = 0
+    let failure: { readonly error: unknown } | null = null
+    for await (const record of records) {
+      const sent = producer.send({
+        topic,
+        key: encodeData(record.key ?? null),
+        value: encodeData(record.value),
+        ...(record.partition === undefined ? {} : { partition: record.partition }),
+        ...(record.timestampMs === undefined ? {} : { timestampMs: record.timestampMs }),
+        ...(record.headers === undefined ? {} : { headers: record.headers }),
+      })
+      sent.catch((error: unknown) => (failure ??= { error }))
+      count++
+      if (count % PRODUCE_PENDING_MAX === 0) await producer.flush()
+      if (failure !== null) break
+    }
+    await producer.flush()
+    // Rejections of the last sends arrive with the flush.
+    await Promise.resolve()
+    if (failure !== null) throw (failure as { readonly error: unknown }).error
+    return { count }
   }
 
   /**
-   * The input of `topic` has ended (a file was read to its end): event time of the queries reading it
-   * moves on until open windows and timers are done. Resolves when that is committed.
+   * The records of a topic; within a partition in order.
+   *
+   * @throws StorageError `LOG_UNKNOWN_TOPIC`
    */
-  async endOfInput(_topic: string): Promise<void> {
-    throw new NotSupportedError('endOfInput()')
+  consume(topic: string, options: ConsumeOptions = {}): AsyncIterable<ConsumedRecord> {
+    this.#host.requireTopic(topic)
+    return consumeTopic(this.#host.log, topic, options)
+  }
+
+  /**
+   * Resolves when every running query has consumed and committed all there is to read.
+   *
+   * @throws QueryError if one stopped
+   */
+  async untilIdle(): Promise<void> {
+    await this.#host.worker.untilIdle()
+    const stopped = this.queries().find((q) => q.state === 'ERROR')
+    if (stopped !== undefined) {
+      throw new QueryError('QUERY_STOPPED', {
+        message: `Query ${stopped.id} stopped: ${stopped.error ?? 'unknown reason'}`,
+      })
+    }
+  }
+
+  /**
+   * All input has ended (a file was read to its end): event time moves on until open windows and timers
+   * are done. Resolves when that is committed.
+   */
+  async endOfInput(): Promise<void> {
+    await this.#host.worker.finish()
   }
 
   /** All persistent queries, in order of creation. */
   queries(): readonly QueryStatus[] {
-    throw new NotSupportedError('queries()')
+    return this.#host.queries()
+  }
+
+  /** Figures of the engine: durations of the last commits, in ms, oldest first. */
+  get commitMs(): readonly number[] {
+    return this.#host.worker.commitMs
   }
 
   /** Commits what was processed and closes everything. Closing twice is harmless. */
-  async close(): Promise<void> {
-    throw new NotSupportedError('close()')
+  close(): Promise<void> {
+    return this.#host.close()
+  }
+
+  #sessionFor(options: SqlOptions): Session {
+    if (options.settings === undefined) return this.#session
+    const settings = new Map([...this.#session.settings, ...settingsFrom(options.settings)])
+    return { settings, variables: this.#session.variables }
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work)
+    this.#turn = result.catch(() => {})
+    return result
+  }
+}
+
+/** The log, the engine and the catalog over them; what statements do, they do here. */
+class LogHost implements StatementHost {
+  readonly log: Log
+  readonly worker: Worker
+  readonly catalog: Catalog
+  readonly producer: Producer
+  readonly functions = functionRegistry
+  readonly clock: Clock
+  readonly formatOf = formatOf
+  readonly keepExistingPartitions = false
+  readonly #random: Random
+  readonly #state: WorkerState
+  readonly #streams = new Set<RowStream>()
+  #owner: CommitOwner
+  #streamNumber = 0
+  /** An open Millrace keeps its process alive, as a server does: queries go on in the background. */
+  readonly #keepAlive = setInterval(() => {}, 2 ** 30)
+  #closed: Promise<void> | null = null
+
+  private constructor(parts: {
+    readonly log: Log
+    readonly worker: Worker
+    readonly catalog: Catalog
+    readonly state: WorkerState
+    readonly clock: Clock
+    readonly random: Random
+    readonly owner: CommitOwner
+  }) {
+    this.log = parts.log
+    this.worker = parts.worker
+    this.catalog = parts.catalog
+    this.clock = parts.clock
+    this.#state = parts.state
+    this.#random = parts.random
+    this.#owner = parts.owner
+    this.producer = parts.log.producer()
+  }
+
+  static async open(options: MillraceOptions, settings: ReadonlyMap<string, string>): Promise<LogHost> {
+    const { clock = systemClock, random = systemRandom, dataDirectory } = options
+    const inMemory = dataDirectory === undefined
+    const fileSystem = options.fileSystem ?? (inMemory ? new MemoryFileSystem() : nodeFileSystem)
+    const directory = dataDirectory ?? '/memory'
+    const log = await openLog({
+      directory,
+      fileSystem,
+      clock,
+      random,
+      ...(options.durability === undefined ? {} : { durability: options.durability }),
+      ...(inMemory ? { journalBytesMax: 1024 * 1024 } : {}),
+    })
+    try {
+      const owner = await log.claim(DEFINITIONS_OWNER)
+      const missing = [
+        { name: DEFINITIONS_TOPIC, partitions: 1, config: { 'cleanup.policy': 'compact' } },
+        { name: PROCESSING_LOG_TOPIC, partitions: 1 },
+      ].filter((t) => log.topic(t.name) === undefined)
+      if (missing.length > 0) await commit(log, { owner, appends: [], offsets: [], createTopics: missing })
+      const catalog = new Catalog((topic) => log.topic(topic)?.partitions)
+      catalog.apply([put({ kind: 'source', source: PROCESSING_LOG })])
+      catalog.apply(await readDefinitions(log))
+      const state = await WorkerState.open({
+        directory: inMemory ? null : join(directory, 'state'),
+        log,
+        fileSystem,
+        clock,
+        epoch: (await log.claim(STATE_OWNER)).epoch,
+        memoryBytesMax: Math.floor((options.memoryBytesMax ?? 256 * 1024 * 1024) / 2),
+      })
+      const worker = new Worker({
+        log,
+        state,
+        clock,
+        compile: { functions: functionRegistry, functionContext: { clock, random, settings } },
+        formatOf,
+        commitIntervalMs: options.commitIntervalMs ?? 100,
+        transactionBytesMax: options.transactionBytesMax ?? 16 * 1024 * 1024,
+        cache: settings.get('cache.max.bytes.buffering') !== '0',
+        compatibility: booleanSetting(settings, 'millrace.compatibility'),
+        describeProblems: processingLogEntries,
+        onProblem: (queryId, problem) =>
+          options.onProblem?.({
+            queryId,
+            kind: problem.kind,
+            detail:
+              problem.kind === 'row-dropped'
+                ? `A row was dropped: ${problem.detail ?? problem.reason}.`
+                : problem.error instanceof Error
+                  ? problem.error.message
+                  : String(problem.error),
+          }),
+      })
+      const host = new LogHost({ log, worker, catalog, state, clock, random, owner })
+      await worker.start()
+      for (const query of catalog.queries()) {
+        await host.#start(query.id)
+        if (query.paused) await worker.pause(query.id, true)
+      }
+      return host
+    } catch (error) {
+      await log.close()
+      throw error
+    }
+  }
+
+  functionContext(settings: ReadonlyMap<string, string>): FunctionContext {
+    return { clock: this.clock, random: this.#random, settings }
+  }
+
+  topics(): readonly TopicDescription[] {
+    return this.log.topics()
+  }
+
+  queries(): readonly QueryStatus[] {
+    return this.catalog.queries().map((query) => {
+      const status = this.worker.status(query.id)
+      const stopped = status?.state === 'ERROR'
+      return {
+        id: query.id,
+        statement: query.statement,
+        kind: query.kind,
+        state: query.paused ? 'PAUSED' : stopped ? 'ERROR' : 'RUNNING',
+        error: status?.error ?? null,
+        reads: query.reads,
+        writes: query.writes,
+        topic: query.plan.sink?.topic ?? null,
+        counters: {
+          recordsIn: status?.rowsIn ?? 0,
+          recordsOut: status?.rowsOut ?? 0,
+          dropped: {
+            ...status?.dropped,
+            ...(status !== undefined && status.unreadable > 0 ? { undecodable: status.unreadable } : {}),
+          },
+          expressionErrors: status?.expressionErrors ?? 0,
+          lag: status?.lag ?? 0,
+        },
+      }
+    })
+  }
+
+  async apply(effects: Effects): Promise<void> {
+    for (const id of effects.end) await this.worker.remove(id)
+    // A replaced query stops before its new definition counts.
+    for (const id of effects.start) if (this.catalog.query(id) !== undefined) await this.worker.remove(id)
+    await this.#commitDefinitions(effects)
+    this.catalog.apply(effects.changes)
+    for (const id of effects.end) await this.#forget(id)
+    for (const id of effects.start) await this.#start(id)
+    for (const id of effects.pause) await this.worker.pause(id, true)
+    for (const id of effects.resume) await this.worker.pause(id, false)
+  }
+
+  append(record: ProducerRecord): Promise<Delivery> {
+    this.requireTopic(record.topic)
+    return this.producer.send(record)
+  }
+
+  async pull(query: PullQuery, context: CompileContext): Promise<readonly Row[]> {
+    const { source } = query
+    if (source.kind === 'stream') return pullRows(query, rowsUpToEnd(this.log, source, formatOf), context)
+    const definition = materialisingQuery(source, this.catalog)
+    return pullRows(
+      query,
+      this.worker.readCommitted(definition.id, readRangeFor(source, query.access)),
+      context,
+    )
+  }
+
+  push(query: PushQuery, settings: ReadonlyMap<string, string>): RowStream {
+    const run = new PushQueryRun(query, {
+      log: this.log,
+      clock: this.clock,
+      compile: { functions: this.functions, functionContext: this.functionContext(settings) },
+      formatOf,
+      reset: settings.get('auto.offset.reset')?.toLowerCase() === 'earliest' ? 'earliest' : 'latest',
+      compatibility: booleanSetting(settings, 'millrace.compatibility'),
+    })
+    const stream: RowStream = new RowStream({
+      schema: query.plan.root.schema,
+      queryId: `transient_${this.#streamNumber++}`,
+      source: run,
+      onClose: () => this.#streams.delete(stream),
+    })
+    this.#streams.add(stream)
+    return stream
+  }
+
+  /** A query command as a stream of rows. */
+  stream(command: Command, session: Session): RowStream {
+    if (command.kind === 'push-query') return this.push(command, new Map(session.settings))
+    assert(command.kind === 'pull-query', 'a SELECT is a push or a pull query')
+    const context = { functions: this.functions, functionContext: this.functionContext(session.settings) }
+    return new RowStream({
+      schema: command.schema,
+      queryId: `transient_${this.#streamNumber++}`,
+      source: {
+        run: async (sink) => {
+          for (const row of await this.pull(command, context)) sink.push(row, 0, false)
+        },
+      },
+    })
+  }
+
+  print(command: Extract<Command, { kind: 'print' }>): AsyncIterable<ConsumedRecord> {
+    this.requireTopic(command.topic)
+    const records = consumeTopic(this.log, command.topic, {
+      from: command.fromBeginning ? 'beginning' : 'end',
+      follow: true,
+    })
+    return sampled(records, command.interval ?? 1, command.limit ?? Infinity)
+  }
+
+  requireTopic(topic: string): void {
+    if (this.log.topic(topic) !== undefined) return
+    throw new StorageError('LOG_UNKNOWN_TOPIC', {
+      message: `There is no topic ${topic}.`,
+      hint: 'SHOW TOPICS lists them.',
+    })
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
+    try {
+      for (const stream of this.#streams) await stream.close()
+      await this.producer.close()
+      await this.worker.stop()
+      await this.#state.close()
+      await this.log.close()
+    } finally {
+      clearInterval(this.#keepAlive)
+    }
+  }
+
+  async #start(id: string): Promise<void> {
+    const query = this.catalog.query(id)
+    assert(query, 'a started query is in the catalog')
+    const settings = new Map(Object.entries(query.settings))
+    await this.worker.add({
+      id,
+      plan: query.plan,
+      reset: settings.get('auto.offset.reset')?.toLowerCase() === 'latest' ? 'latest' : 'earliest',
+      idleMs: query.kind === 'alert' ? ALERT_IDLE_MS : null,
+    })
+  }
+
+  /** What an ended query leaves behind: offsets and internal topics. */
+  async #forget(id: string): Promise<void> {
+    if (this.log.groups().includes(offsetsGroup(id))) await this.log.deleteGroup(offsetsGroup(id))
+    for (const { name } of this.log.topics()) {
+      if (name.startsWith(`_millrace-${id}-`)) await this.log.deleteTopic(name)
+    }
+  }
+
+  /** One statement, one commit: definitions and topics together. */
+  async #commitDefinitions({ changes, createTopics, deleteTopics }: Effects): Promise<void> {
+    if (changes.length === 0 && createTopics.length === 0 && deleteTopics.length === 0) return
+    await commit(this.log, {
+      owner: this.#owner,
+      appends:
+        changes.length === 0
+          ? []
+          : [{ topic: DEFINITIONS_TOPIC, partition: 0, batches: encodeChanges(changes, this.clock.nowMs()) }],
+      offsets: [],
+      createTopics,
+      deleteTopics,
+    })
+  }
+}
+
+/** Silence of an alert's input for this long counts as time passing. */
+const ALERT_IDLE_MS = 1_000
+
+async function commit(log: Log, group: CommitGroup): Promise<void> {
+  const outcome = await log.commit(group)
+  if (outcome.kind === 'committed') return
+  throw new StorageError('DEFINITIONS_NOT_COMMITTED', {
+    message:
+      outcome.kind === 'fenced'
+        ? 'Another process has taken over this data directory.'
+        : `Whether the statement is durable is unknown: ${log.health().detail}`,
+    ...(outcome.kind === 'unknown' ? { cause: outcome.cause } : {}),
+    hint: 'Open the data directory again to see what it holds.',
+  })
+}
+
+async function* sampled(
+  records: AsyncIterable<ConsumedRecord>,
+  interval: number,
+  limit: number,
+): AsyncIterable<ConsumedRecord> {
+  let seen = 0
+  let shown = 0
+  if (limit <= 0) return
+  for await (const record of records) {
+    if (seen++ % interval !== 0) continue
+    yield record
+    if (++shown >= limit) return
   }
 }

@@ -1,3 +1,5 @@
+import { ChangelogWriter } from '../state/changelog.ts'
+import type { ManagedStore, StoreContext } from '../state/managed-store.ts'
 import type {
   CustomStore,
   KeyValueStore,
@@ -15,6 +17,10 @@ import type {
  */
 export class TransientTaskStores implements TaskStores {
   readonly #customs: CustomStore[] = []
+  readonly #managed: ManagedStore[] = []
+  /** Stores that write a changelog write into this one, which nobody reads. */
+  readonly #changelog = new ChangelogWriter()
+  #cycle = 1
 
   keyValue<V>(): KeyValueStore<V> {
     return new TransientKeyValueStore<V>()
@@ -32,8 +38,29 @@ export class TransientTaskStores implements TaskStores {
     this.#customs.push(store)
   }
 
+  managed<S extends ManagedStore>(name: string, make: (name: string, context: StoreContext) => S): S {
+    const cycle = (): number => this.#cycle
+    const store = make(name, {
+      source: null,
+      prefix: '',
+      get cycle() {
+        return cycle()
+      },
+      assertReadable: () => {},
+    })
+    store.restored()
+    this.#managed.push(store)
+    return store
+  }
+
   /** What was put so far is committed. */
   commit(): void {
+    this.#cycle++
+    for (const store of this.#managed) {
+      store.flush(this.#changelog)
+      this.#changelog.clear()
+      store.committed()
+    }
     for (const store of this.#customs) {
       store.flush(
         () => {},
