@@ -39,13 +39,11 @@ export class TransientTaskStores implements TaskStores {
   }
 
   managed<S extends ManagedStore>(name: string, make: (name: string, context: StoreContext) => S): S {
-    const cycle = (): number => this.#cycle
     const store = make(name, {
       source: null,
       prefix: '',
-      get cycle() {
-        return cycle()
-      },
+      cycle: () => this.#cycle,
+      assertUsable: () => {},
       assertReadable: () => {},
     })
     store.restored()
