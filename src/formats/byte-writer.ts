@@ -6,10 +6,13 @@ const encoder = new TextEncoder()
  */
 export class ByteWriter {
   bytes: Uint8Array
+  /** The same memory as `bytes`. */
+  view: DataView
   length = 0
 
   constructor(capacity = 4096) {
     this.bytes = new Uint8Array(capacity)
+    this.view = new DataView(this.bytes.buffer)
   }
 
   /** Makes room for `extra` more bytes. `bytes` may be another array afterwards. */
@@ -18,6 +21,7 @@ export class ByteWriter {
     const grown = new Uint8Array(Math.max(this.bytes.length * 2, this.length + extra))
     grown.set(this.bytes.subarray(0, this.length))
     this.bytes = grown
+    this.view = new DataView(grown.buffer)
   }
 
   byte(value: number): void {
