@@ -152,7 +152,7 @@ export class SlabAggregateOperator implements Operator, SlabHost {
           this.#emit(slab, slab.dirtySlots.subarray(0, slab.dirtyCount), this.#context.oldRows)
       }
     }
-    this.#store.expire(this.streamTimeMs - this.#retentionMs + 1)
+    this.#store.expire(this.streamTimeMs - this.#retentionMs)
     this.#time.write([this.streamTimeMs, this.#emittedStartMs])
   }
 

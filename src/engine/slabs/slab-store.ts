@@ -3,12 +3,7 @@ import { assert } from '../../base/assert.ts'
 import { Expiry } from '../../state/buckets.ts'
 import type { ChangelogWriter } from '../../state/changelog.ts'
 import { decodeWhole, encodeWhole, escapeBinary } from '../../state/key-codec.ts'
-import type {
-  CheckpointedStore,
-  ManagedStore,
-  PageDigest,
-  StoreContext,
-} from '../../state/managed-store.ts'
+import type { CheckpointedStore, ManagedStore, PageDigest, StoreContext } from '../../state/managed-store.ts'
 import { damaged, type PageWrite } from '../../state/page-table.ts'
 import type { StoreKey } from '../../state/store.ts'
 import type { ReadRange } from '../operator.ts'
@@ -308,7 +303,13 @@ function committedVersions(slab: Slab): { bySlot: ReadonlyMap<number, number>; a
 }
 
 /** @param slots  how many slots of the slab are committed */
-function encodePage(slab: Slab, page: number, slots: number, before: ReadonlyMap<number, number>, key: string): Uint8Array {
+function encodePage(
+  slab: Slab,
+  page: number,
+  slots: number,
+  before: ReadonlyMap<number, number>,
+  key: string,
+): Uint8Array {
   const from = page * PAGE_SLOTS
   const to = Math.min(slots, from + PAGE_SLOTS)
   const { stride } = slab
