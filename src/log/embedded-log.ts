@@ -28,6 +28,7 @@ import type {
 import { LogProducer } from './log-producer.ts'
 import { type Effects, type LogState, type Topic, TOPICS_DIRECTORY } from './log-state.ts'
 import type { Partition } from './partition.ts'
+import { ProducerCoordinator } from './producer-coordinator.ts'
 import { randomId } from './random-id.ts'
 import type { LogCore, Request } from './request.ts'
 import { checkTopicConfig, checkTopicName } from './topic-config.ts'
@@ -82,10 +83,14 @@ export class EmbeddedLog implements Log, LogCore {
   #closing: Promise<void> | null = null
   #closed = false
   #freeBytesLow: string | null = null
+  /** Idempotent and transactional producers, by the calls of Kafka's protocol. */
+  readonly coordinator: ProducerCoordinator
 
   constructor(parts: EmbeddedLogParts) {
     this.#parts = parts
     this.#state = parts.state
+    this.coordinator = new ProducerCoordinator(this, parts.state, parts.clock)
+    this.coordinator.watchTimeouts()
   }
 
   get id(): string {
@@ -104,12 +109,12 @@ export class EmbeddedLog implements Log, LogCore {
   }
 
   async createTopic(name: string, spec: TopicSpec): Promise<TopicDescription> {
-    await this.#submit(() => [this.#planTopic(name, spec)], { barrier: true })
+    await this.submit(() => [this.#planTopic(name, spec)], 'after')
     return describe(this.#state.topic(name)!)
   }
 
   async deleteTopic(name: string): Promise<void> {
-    await this.#submit(() => [{ kind: 'delete-topic', id: this.topicOf(name).id }], { barrier: true })
+    await this.submit(() => [{ kind: 'delete-topic', id: this.topicOf(name).id }], 'after')
   }
 
   #planTopic(name: string, spec: TopicSpec): Extract<JournalEntry, { kind: 'create-topic' }> {
@@ -137,13 +142,10 @@ export class EmbeddedLog implements Log, LogCore {
 
   async claim(name: string): Promise<CommitOwner> {
     let epoch = 0
-    await this.#submit(
-      () => {
-        epoch = this.#state.ownerEpoch(name) + 1
-        return [{ kind: 'claim', name, epoch }]
-      },
-      { barrier: true },
-    )
+    await this.submit(() => {
+      epoch = this.#state.ownerEpoch(name) + 1
+      return [{ kind: 'claim', name, epoch }]
+    }, 'after')
     return { name, epoch }
   }
 
@@ -157,7 +159,7 @@ export class EmbeddedLog implements Log, LogCore {
       let fenced = false
       this.enqueue({
         bytes: () => bytes,
-        barrier: changesTopics,
+        barrier: changesTopics ? 'after' : 'none',
         plan: () => {
           fenced = this.#state.ownerEpoch(group.owner.name) !== group.owner.epoch
           if (fenced) return []
@@ -272,13 +274,13 @@ export class EmbeddedLog implements Log, LogCore {
   }
 
   async commitOffsets(group: string, offsets: readonly CommittedOffset[]): Promise<void> {
-    await this.#submit(() => [
+    await this.submit(() => [
       { kind: 'offsets', group, offsets: this.storedOffsets(offsets, (name) => this.topicOf(name)) },
     ])
   }
 
   async deleteGroup(group: string): Promise<void> {
-    await this.#submit(() => [{ kind: 'delete-group', group }])
+    await this.submit(() => [{ kind: 'delete-group', group }])
   }
 
   groups(): readonly string[] {
@@ -307,7 +309,14 @@ export class EmbeddedLog implements Log, LogCore {
 
   producer(options: ProducerOptions = {}): Producer {
     this.#assertOpen()
-    return new LogProducer(this, this.#state, this.#parts.clock, this.#parts.random, options)
+    return new LogProducer(
+      this,
+      this.#state,
+      this.coordinator,
+      this.#parts.clock,
+      this.#parts.random,
+      options,
+    )
   }
 
   /** @throws StorageError `LOG_UNKNOWN_TOPIC` */
@@ -329,7 +338,7 @@ export class EmbeddedLog implements Log, LogCore {
   }
 
   /** Resolves once the planned entries are durable and published. */
-  #submit(plan: () => JournalEntry[], { barrier = false } = {}): Promise<void> {
+  submit(plan: () => JournalEntry[], barrier: Request['barrier'] = 'none'): Promise<void> {
     return new Promise((resolve, reject) => {
       this.enqueue({
         bytes: () => 0,
@@ -367,7 +376,10 @@ export class EmbeddedLog implements Log, LogCore {
     const bytesMax = Math.min(ROUND_BYTES_MAX, this.#parts.journal.frameBytesMax / 2)
     for (const request of this.#queue) {
       // The first one always goes, whatever its size.
-      if (count > 0 && (bytes + request.bytes() > bytesMax || count === ROUND_REQUESTS_MAX)) break
+      if (count > 0) {
+        if (bytes + request.bytes() > bytesMax || count === ROUND_REQUESTS_MAX) break
+        if (request.barrier === 'alone' || request.waits?.() === true) break
+      }
       count++
       bytes += request.bytes()
       try {
@@ -377,7 +389,7 @@ export class EmbeddedLog implements Log, LogCore {
         request.refused(error)
         continue
       }
-      if (request.barrier) break
+      if (request.barrier !== 'none') break
     }
     this.#queue = this.#queue.slice(count)
     const written = taken.filter(({ entries }) => entries.length > 0)
@@ -433,6 +445,7 @@ export class EmbeddedLog implements Log, LogCore {
     for (const { request } of taken) request.done()
     if (appends.length > 0) for (const listener of this.#listeners) listener()
     this.#follow(effects)
+    this.coordinator.watchTimeouts()
     if (journal.bytesToReplay > journal.frameBytesMax) this.#inBackground(this.#checkpoint())
   }
 
@@ -649,6 +662,7 @@ export class EmbeddedLog implements Log, LogCore {
 
   async #close(): Promise<void> {
     this.#sealTimer?.cancel()
+    this.coordinator.close()
     const { journal, files, lock } = this.#parts
     try {
       while (this.#running !== null) await this.#running

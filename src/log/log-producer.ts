@@ -5,6 +5,7 @@ import { type CheckedAppend, checkAppend, partitionIn } from './append.ts'
 import type { JournalEntry } from './journal-entry.ts'
 import type { CommittedOffset, Delivery, Producer, ProducerOptions, ProducerRecord } from './log.ts'
 import type { LogState, Topic } from './log-state.ts'
+import type { ProducerCoordinator, ProducerIdentity } from './producer-coordinator.ts'
 import { murmur2, partitionOf } from './murmur2.ts'
 import { BATCH_BYTES_TARGET, RecordBatchWriter } from './record-batch.ts'
 import type { LogCore } from './request.ts'
@@ -32,6 +33,7 @@ interface Accumulator {
 export class LogProducer implements Producer {
   readonly #log: LogCore
   readonly #state: LogState
+  readonly #coordinator: ProducerCoordinator
   readonly #clock: Clock
   readonly #random: Random
   readonly #options: ProducerOptions
@@ -49,10 +51,21 @@ export class LogProducer implements Producer {
   #inFlight = 0
   #flushing: (() => void)[] = []
   #closed = false
+  /** Of a transactional producer, from its first transaction on. */
+  #identity: ProducerIdentity | null = null
+  #transaction: 'none' | 'open' | 'failed' = 'none'
 
-  constructor(log: LogCore, state: LogState, clock: Clock, random: Random, options: ProducerOptions) {
+  constructor(
+    log: LogCore,
+    state: LogState,
+    coordinator: ProducerCoordinator,
+    clock: Clock,
+    random: Random,
+    options: ProducerOptions,
+  ) {
     this.#log = log
     this.#state = state
+    this.#coordinator = coordinator
     this.#clock = clock
     this.#random = random
     this.#options = options
@@ -73,6 +86,7 @@ export class LogProducer implements Producer {
 
   #accept(record: ProducerRecord, resolve: Waiting['resolve'], reject: Waiting['reject']): void {
     if (this.#closed) throw new StorageError('LOG_PRODUCER_CLOSED', { message: 'The producer is closed.' })
+    if (this.#options.transactionalId !== undefined && this.#transaction === 'none') throw noTransaction()
     const topic = this.#log.topicOf(record.topic)
     const { key, value, headers = null } = record
     const size = (key?.length ?? 0) + (value?.length ?? 0) + 100
@@ -116,6 +130,16 @@ export class LogProducer implements Producer {
       const writer = new RecordBatchWriter({
         batchBytesTarget: this.#batchBytesMax,
         compression: this.#options.compression ?? 'none',
+        ...(this.#identity === null
+          ? {}
+          : {
+              producer: {
+                id: this.#identity.producerId,
+                epoch: this.#identity.epoch,
+                baseSequence: 0,
+                transactional: true,
+              },
+            }),
       })
       accumulator = { topic, partition, writer, waiting: [] }
       ofTopic[partition] = accumulator
@@ -148,6 +172,7 @@ export class LogProducer implements Producer {
     this.#inFlight++
     let taken: { readonly append: CheckedAppend; readonly waiting: Waiting[]; baseOffset: number }[] = []
     const fail = (error: unknown): void => {
+      if (this.#transaction === 'open') this.#transaction = 'failed'
       if (this.#requested) {
         // Refused before it was planned: what has been collected goes with it.
         this.#requested = false
@@ -167,12 +192,21 @@ export class LogProducer implements Producer {
     }
     this.#log.enqueue({
       bytes: () => this.#ready.reduce((sum, { writer }) => sum + writer.byteLength, 0),
-      barrier: false,
+      barrier: 'none',
       plan: () => {
         this.#requested = false
         taken = []
         const entries: JournalEntry[] = []
-        for (const { topic, partition, batches, waiting } of this.#takeReady()) {
+        const ready = this.#takeReady()
+        if (this.#identity !== null) {
+          try {
+            this.#coordinator.assertCurrent(this.#identity)
+          } catch (error) {
+            for (const { waiting } of ready) for (const one of waiting) one.reject(error)
+            throw error
+          }
+        }
+        for (const { topic, partition, batches, waiting } of ready) {
           if (this.#state.topicById(topic.id) === undefined) {
             this.#accumulators.delete(topic.id)
             const error = new StorageError('LOG_UNKNOWN_TOPIC', {
@@ -231,27 +265,46 @@ export class LogProducer implements Producer {
   }
 
   async beginTransaction(): Promise<void> {
-    await Promise.resolve()
-    throw this.#noTransactions()
+    const { transactionalId, transactionTimeoutMs = 60_000 } = this.#options
+    if (transactionalId === undefined) {
+      throw new StorageError('LOG_NOT_TRANSACTIONAL', {
+        message: 'The producer has no transactional id, so it cannot begin a transaction.',
+      })
+    }
+    if (this.#transaction !== 'none') {
+      throw new StorageError('LOG_TRANSACTION_STATE', { message: 'A transaction is open already.' })
+    }
+    if (this.#identity === null) {
+      this.#identity = await this.#coordinator.initialise(transactionalId, transactionTimeoutMs)
+    } else {
+      this.#coordinator.assertCurrent(this.#identity)
+    }
+    this.#transaction = 'open'
   }
 
-  async sendOffsets(_group: string, _offsets: readonly CommittedOffset[]): Promise<void> {
-    await Promise.resolve()
-    throw this.#noTransactions()
+  async sendOffsets(group: string, offsets: readonly CommittedOffset[]): Promise<void> {
+    if (this.#transaction === 'none') throw noTransaction()
+    await this.#coordinator.addOffsets(this.#identity!, group, offsets)
   }
 
   async commitTransaction(): Promise<void> {
-    await Promise.resolve()
-    throw this.#noTransactions()
+    if (this.#transaction === 'none') throw noTransaction()
+    await this.flush()
+    if (this.#transaction === 'failed') {
+      throw new StorageError('LOG_TRANSACTION_FAILED', {
+        message: 'A record of the transaction was not written, so it cannot commit.',
+        hint: 'Abort the transaction and start it again.',
+      })
+    }
+    await this.#coordinator.end(this.#identity!, true)
+    this.#transaction = 'none'
   }
 
   async abortTransaction(): Promise<void> {
-    await Promise.resolve()
-    throw this.#noTransactions()
-  }
-
-  #noTransactions(): StorageError {
-    return new StorageError('LOG_NOT_TRANSACTIONAL', { message: 'The producer has no transactional id.' })
+    if (this.#transaction === 'none') throw noTransaction()
+    await this.flush()
+    await this.#coordinator.end(this.#identity!, false)
+    this.#transaction = 'none'
   }
 
   async close(): Promise<void> {
@@ -259,6 +312,10 @@ export class LogProducer implements Producer {
     await this.flush()
     this.#closed = true
   }
+}
+
+function noTransaction(): StorageError {
+  return new StorageError('LOG_TRANSACTION_STATE', { message: 'No transaction is open.' })
 }
 
 const UNHEARD: Waiting = { timestampMs: 0, resolve: () => undefined, reject: () => undefined }

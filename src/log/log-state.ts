@@ -105,6 +105,17 @@ export class LogState {
     return this.#transactionalIds.get(id)
   }
 
+  /** Partitions where the producer's transaction has records. */
+  openPartitions(producerId: number): { readonly topic: Topic; readonly partition: Partition }[] {
+    const open: { readonly topic: Topic; readonly partition: Partition }[] = []
+    for (const topic of this.#byName.values()) {
+      for (const partition of topic.parts) {
+        if (partition.producers.isOpen(producerId)) open.push({ topic, partition })
+      }
+    }
+    return open
+  }
+
   transactionalIds(): IterableIterator<TransactionalId> {
     return this.#transactionalIds.values()
   }
@@ -154,7 +165,7 @@ export class LogState {
         assert(partition !== undefined && bytes !== null, 'an append names a partition and has bytes')
         const segment = partition.apply(entry, bytes)
         if (segment !== null) effects.sealed.push({ partition, segment })
-        for (const producerId of partition.producers.open()) {
+        for (const producerId of partition.producers.openProducerIds()) {
           const known = this.#byProducerId.get(producerId)
           if (known !== undefined) known.openSinceMs ??= entry.atMs
         }

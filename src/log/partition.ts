@@ -150,6 +150,7 @@ export class Partition {
   /** Gives back what was reserved and not applied. */
   resetReservation(): void {
     this.#reserved = this.#published()
+    this.producers.forgetPlans()
   }
 
   /**
@@ -186,7 +187,7 @@ export class Partition {
     }
     segment.bytes = entry.position + entry.length
     this.#nextOffset = entry.nextOffset
-    if (this.#reserved.nextOffset < this.#nextOffset) this.#reserved = this.#published()
+    if (this.#reserved.nextOffset <= this.#nextOffset) this.resetReservation()
     return sealed
   }
 

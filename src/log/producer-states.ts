@@ -21,7 +21,6 @@ const BATCHES_REMEMBERED = 5
 interface ProducerState {
   epoch: number
   batches: CheckpointProducer['batches'][number][]
-  openFrom: number | null
 }
 
 /**
@@ -32,23 +31,28 @@ interface ProducerState {
  */
 export class ProducerStates {
   readonly #producers = new Map<number, ProducerState>()
+  /** Producer id → first offset of its open transaction here. */
+  readonly #open = new Map<number, number>()
+  /** Last sequences of batches that are on their way to the journal. */
+  readonly #planned = new Map<number, { readonly epoch: number; readonly last: number }>()
   /** In order of their markers. */
   readonly #aborted: AbortedRange[]
 
   constructor(producers: readonly CheckpointProducer[], aborted: readonly AbortedRange[]) {
     for (const { producerId, epoch, batches, openFrom } of producers) {
-      this.#producers.set(producerId, { epoch, batches: [...batches], openFrom })
+      this.#producers.set(producerId, { epoch, batches: [...batches] })
+      if (openFrom !== null) this.#open.set(producerId, openFrom)
     }
     this.#aborted = [...aborted]
   }
 
   stored(): { readonly producers: readonly CheckpointProducer[]; readonly aborted: readonly AbortedRange[] } {
     return {
-      producers: [...this.#producers].map(([producerId, { epoch, batches, openFrom }]) => ({
+      producers: [...this.#producers].map(([producerId, { epoch, batches }]) => ({
         producerId,
         epoch,
         batches: [...batches],
-        openFrom,
+        openFrom: this.#open.get(producerId) ?? null,
       })),
       aborted: [...this.#aborted],
     }
@@ -56,21 +60,17 @@ export class ProducerStates {
 
   /** The first offset of the earliest open transaction, or null if none is open. */
   firstOpenOffset(): number | null {
-    if (this.#producers.size === 0) return null
     let first: number | null = null
-    for (const { openFrom } of this.#producers.values()) {
-      if (openFrom !== null && (first === null || openFrom < first)) first = openFrom
-    }
+    for (const offset of this.#open.values()) if (first === null || offset < first) first = offset
     return first
   }
 
   isOpen(producerId: number): boolean {
-    return (this.#producers.get(producerId)?.openFrom ?? null) !== null
+    return this.#open.has(producerId)
   }
 
-  /** Producer ids with an open transaction here. */
-  open(): number[] {
-    return [...this.#producers].filter(([, { openFrom }]) => openFrom !== null).map(([id]) => id)
+  openProducerIds(): IterableIterator<number> {
+    return this.#open.keys()
   }
 
   /** Aborted ranges that touch offsets [first, end). */
@@ -98,6 +98,9 @@ export class ProducerStates {
         message: `Producer ${producerId} has been replaced: its epoch ${epoch} is older than ${known.epoch}.`,
       })
     }
+    const planned = this.#planned.get(producerId)
+    if (planned !== undefined && planned.epoch === epoch && first === lastSequence(planned.last, 2))
+      return null
     const previous = known.batches.at(-1)
     if (epoch === known.epoch && previous !== undefined) {
       const original = known.batches.find((batch) => batch[0] === first && batch[1] === last)
@@ -113,6 +116,32 @@ export class ProducerStates {
     })
   }
 
+  /** Whether a batch can only be judged once those planned before it are in the log. */
+  mustWait(bytes: Uint8Array, at: number): boolean {
+    const planned = this.#planned.get(readI64(bytes, at + AT_PRODUCER_ID))
+    if (planned === undefined) return false
+    const follows =
+      planned.epoch === readI16(bytes, at + AT_PRODUCER_EPOCH) &&
+      readI32(bytes, at + AT_BASE_SEQUENCE) === lastSequence(planned.last, 2)
+    return !follows
+  }
+
+  /** Takes note of a checked batch that is now on its way. */
+  plan(bytes: Uint8Array, at: number): void {
+    const producerId = readI64(bytes, at + AT_PRODUCER_ID)
+    if (producerId < 0) return
+    const first = readI32(bytes, at + AT_BASE_SEQUENCE)
+    this.#planned.set(producerId, {
+      epoch: readI16(bytes, at + AT_PRODUCER_EPOCH),
+      last: lastSequence(first, readI32(bytes, at + AT_RECORD_COUNT)),
+    })
+  }
+
+  /** Nothing is on its way any more. */
+  forgetPlans(): void {
+    this.#planned.clear()
+  }
+
   /** Takes note of an appended batch. */
   observe(bytes: Uint8Array, at: number, atMs: number): void {
     const producerId = readI64(bytes, at + AT_PRODUCER_ID)
@@ -122,7 +151,7 @@ export class ProducerStates {
     const base = readI64(bytes, at)
     let state = this.#producers.get(producerId)
     if (state === undefined) {
-      state = { epoch, batches: [], openFrom: null }
+      state = { epoch, batches: [] }
       this.#producers.set(producerId, state)
     }
     if (epoch !== state.epoch) {
@@ -131,16 +160,17 @@ export class ProducerStates {
     }
     if ((attributes & CONTROL) !== 0) {
       const type = readControlType(bytes, at + BATCH_HEADER_BYTES)
-      if (type === 'abort' && state.openFrom !== null) {
-        this.#aborted.push({ producerId, firstOffset: state.openFrom, lastOffset: base })
+      const openFrom = this.#open.get(producerId)
+      if (type === 'abort' && openFrom !== undefined) {
+        this.#aborted.push({ producerId, firstOffset: openFrom, lastOffset: base })
       }
-      if (type !== null) state.openFrom = null
+      if (type !== null) this.#open.delete(producerId)
       return
     }
     const first = readI32(bytes, at + AT_BASE_SEQUENCE)
     state.batches.push([first, lastSequence(first, readI32(bytes, at + AT_RECORD_COUNT)), base, atMs])
     if (state.batches.length > BATCHES_REMEMBERED) state.batches.shift()
-    if ((attributes & TRANSACTIONAL) !== 0 && state.openFrom === null) state.openFrom = base
+    if ((attributes & TRANSACTIONAL) !== 0 && !this.#open.has(producerId)) this.#open.set(producerId, base)
   }
 }
 

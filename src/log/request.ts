@@ -7,8 +7,13 @@ import type { Topic } from './log-state.ts'
 export interface Request {
   /** Roughly how many bytes it brings. */
   readonly bytes: () => number
-  /** Others that follow must see its effect before they are planned. */
-  readonly barrier: boolean
+  /**
+   * `after`: those that follow must see its effect before they are planned. `alone`: it must also see the
+   * effect of those before.
+   */
+  readonly barrier: 'none' | 'after' | 'alone'
+  /** Whether it has to wait for those planned before it in this round. */
+  readonly waits?: () => boolean
   /**
    * Checks the change against the state and turns it into entries, all or nothing: throws a StorageError if
    * it is refused. No entries: nothing to write, {@link done} follows in order.
@@ -27,6 +32,8 @@ export interface Request {
 /** The log as its producers see it from inside. */
 export interface LogCore {
   enqueue(request: Request): void
+  /** Enqueues a change without records; resolves once it is durable and published. */
+  submit(plan: () => JournalEntry[], barrier?: Request['barrier']): Promise<void>
   /** @throws StorageError `LOG_UNKNOWN_TOPIC` */
   topicOf(name: string): Topic
   /** Gives checked batches their place and their base offsets. Only while planning a request. */

@@ -1,0 +1,236 @@
+import type { Clock, Timer } from '../base/clock.ts'
+import { StorageError } from '../base/errors.ts'
+import { checkAppend, partitionIn } from './append.ts'
+import { encodeMarker } from './control-batch.ts'
+import type { JournalEntry } from './journal-entry.ts'
+import type { CommittedOffset } from './log.ts'
+import type { LogState, TransactionalId } from './log-state.ts'
+import {
+  AT_ATTRIBUTES,
+  AT_BASE_SEQUENCE,
+  AT_BATCH_LENGTH,
+  AT_LAST_OFFSET_DELTA,
+  AT_PRODUCER_EPOCH,
+  AT_PRODUCER_ID,
+  AT_RECORD_COUNT,
+  batchCrcHolds,
+  CONTROL,
+  readI16,
+  readI32,
+  readI64,
+  TRANSACTIONAL,
+} from './record-batch.ts'
+import type { LogCore } from './request.ts'
+import { numericSetting } from './topic-config.ts'
+
+/** Of an idempotent or transactional producer. A higher epoch replaces every lower one. */
+export interface ProducerIdentity {
+  readonly producerId: number
+  readonly epoch: number
+}
+
+/** The last epoch of a producer id; the next producer of its transactional id gets a new one. */
+const EPOCH_MAX = 32766
+const TIMEOUT_MS_MAX = 15 * 60 * 1000
+
+/**
+ * Idempotent and transactional producers, as Kafka's transaction coordinator has them. The decision, the
+ * markers of all partitions and the offsets of a transaction are one frame of the journal, so a transaction
+ * is never half ended.
+ */
+export class ProducerCoordinator {
+  readonly #log: LogCore
+  readonly #state: LogState
+  readonly #clock: Clock
+  #timer: Timer | null = null
+  #closed = false
+
+  constructor(log: LogCore, state: LogState, clock: Clock) {
+    this.#log = log
+    this.#state = state
+    this.#clock = clock
+  }
+
+  /**
+   * Gives out a producer id; for a transactional id also fences older producers of it and aborts what they
+   * left open.
+   */
+  async initialise(transactionalId: string | null, timeoutMs: number): Promise<ProducerIdentity> {
+    if (!(timeoutMs > 0 && timeoutMs <= TIMEOUT_MS_MAX)) {
+      throw new StorageError('LOG_INVALID_TRANSACTION_TIMEOUT', {
+        message: `A transaction cannot time out after ${timeoutMs} ms: the limit is ${TIMEOUT_MS_MAX}.`,
+      })
+    }
+    let identity: ProducerIdentity = { producerId: -1, epoch: 0 }
+    await this.#log.submit(() => {
+      const known = transactionalId === null ? undefined : this.#state.transactionalId(transactionalId)
+      const entries: JournalEntry[] = known === undefined ? [] : this.#abort(known)
+      const next = this.#state.producerIdNext
+      if (known !== undefined && known.epoch < EPOCH_MAX) {
+        identity = { producerId: known.producerId, epoch: known.epoch + 1 }
+      } else {
+        identity = { producerId: next, epoch: 0 }
+        entries.push({ kind: 'producer-ids', next: next + 1 })
+      }
+      if (transactionalId !== null) {
+        entries.push({ kind: 'transactional-id', transactionalId, ...identity, timeoutMs })
+      }
+      return entries
+    }, 'alone')
+    return identity
+  }
+
+  /**
+   * Appends one batch of a client as it came, after the checks a Kafka broker makes.
+   *
+   * @returns the base offset; for a duplicate that of the original, which is durable by then
+   * @throws StorageError `LOG_INVALID_BATCH`, `LOG_RECORD_TOO_LARGE`, `LOG_OUT_OF_ORDER_SEQUENCE`,
+   *   `LOG_INVALID_PRODUCER_EPOCH`, `LOG_PRODUCER_FENCED`, `LOG_TRANSACTION_STATE`
+   */
+  produce(topicName: string, partitionNumber: number, batch: Uint8Array): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const topic = this.#log.topicOf(topicName)
+      const partition = partitionIn(topic, partitionNumber)
+      const checked = checkAppend(partition, topic, batch)
+      checkClientBatch(topicName, batch, numericSetting(topic.config, 'max.message.bytes'))
+      let baseOffset = -1
+      this.#log.enqueue({
+        bytes: () => batch.length,
+        barrier: 'none',
+        waits: () => partition.producers.mustWait(batch, 0),
+        plan: () => {
+          this.#log.topicOf(topicName)
+          if ((readI16(batch, AT_ATTRIBUTES) & TRANSACTIONAL) !== 0) {
+            this.assertCurrent({
+              producerId: readI64(batch, AT_PRODUCER_ID),
+              epoch: readI16(batch, AT_PRODUCER_EPOCH),
+            })
+          }
+          const original = partition.producers.check(batch, 0)
+          if (original !== null) {
+            baseOffset = original
+            return []
+          }
+          const entry = this.#log.reserve(checked)
+          partition.producers.plan(batch, 0)
+          baseOffset = entry.baseOffset
+          return [entry]
+        },
+        done: () => resolve(baseOffset),
+        refused: reject,
+        unknown: reject,
+      })
+    })
+  }
+
+  /** Offsets that are committed with the open transaction. */
+  async addOffsets(
+    identity: ProducerIdentity,
+    group: string,
+    offsets: readonly CommittedOffset[],
+  ): Promise<void> {
+    await this.#log.submit(() => {
+      this.assertCurrent(identity)
+      const stored = this.#log.storedOffsets(offsets, (name) => this.#log.topicOf(name))
+      const { producerId } = identity
+      return [{ kind: 'pending-offsets', producerId, group, offsets: stored, atMs: this.#clock.nowMs() }]
+    })
+  }
+
+  /** Commits or aborts the open transaction; without one, nothing happens. */
+  async end(identity: ProducerIdentity, committed: boolean): Promise<void> {
+    await this.#log.submit(() => {
+      const known = this.assertCurrent(identity)
+      return known.openSinceMs === null ? [] : this.#endEntries(known, known.epoch, committed)
+    }, 'alone')
+  }
+
+  /** @throws StorageError `LOG_PRODUCER_FENCED` unless the producer is the newest of its transactional id */
+  assertCurrent({ producerId, epoch }: ProducerIdentity): TransactionalId {
+    const known = this.#state.byProducerId(producerId)
+    if (known === undefined || known.epoch !== epoch) {
+      throw new StorageError('LOG_PRODUCER_FENCED', {
+        message:
+          known === undefined
+            ? `Producer ${producerId} belongs to no transactional id any more.`
+            : `Another producer has taken over transactional id '${known.transactionalId}', or its transaction timed out.`,
+      })
+    }
+    return known
+  }
+
+  /** Sees to it that open transactions end when their time is up. Cheap when nothing is open. */
+  watchTimeouts(): void {
+    if (this.#timer !== null || this.#closed) return
+    let earliestMs = Infinity
+    for (const { openSinceMs, timeoutMs } of this.#state.transactionalIds()) {
+      if (openSinceMs !== null) earliestMs = Math.min(earliestMs, openSinceMs + timeoutMs)
+    }
+    if (earliestMs === Infinity) return
+    this.#timer = this.#clock.after(Math.max(1, earliestMs - this.#clock.nowMs()), () => {
+      this.#timer = null
+      void this.#abortExpired().finally(() => this.watchTimeouts())
+    })
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#timer?.cancel()
+  }
+
+  async #abortExpired(): Promise<void> {
+    for (const known of this.#state.transactionalIds()) {
+      const expired = (): boolean =>
+        known.openSinceMs !== null && known.openSinceMs + known.timeoutMs <= this.#clock.nowMs()
+      if (!expired()) continue
+      const { transactionalId, timeoutMs } = known
+      await this.#log
+        .submit(() => {
+          if (!expired()) return []
+          const { producerId, epoch } = known
+          return [
+            ...this.#abort(known),
+            { kind: 'transactional-id', transactionalId, producerId, epoch: epoch + 1, timeoutMs },
+          ]
+        }, 'alone')
+        // A closed log refuses it; the transaction times out again after the next opening.
+        .catch((error: unknown) => {
+          if (!(error instanceof StorageError)) throw error
+        })
+    }
+  }
+
+  /** Aborts what is open, under the next epoch, so that late batches of the old one are refused. */
+  #abort(known: TransactionalId): JournalEntry[] {
+    return known.openSinceMs === null ? [] : this.#endEntries(known, known.epoch + 1, false)
+  }
+
+  #endEntries({ producerId }: TransactionalId, epoch: number, committed: boolean): JournalEntry[] {
+    const markers = this.#state.openPartitions(producerId).map(({ topic, partition }) => {
+      const batches = encodeMarker(committed, producerId, epoch, this.#clock.nowMs())
+      return this.#log.reserve({ topic, partition, batches, offsets: 1 })
+    })
+    return [...markers, { kind: 'end-transaction', producerId, committed }]
+  }
+}
+
+function checkClientBatch(topic: string, batch: Uint8Array, bytesMax: number): void {
+  const refuse = (reason: string): never => {
+    throw new StorageError('LOG_INVALID_BATCH', {
+      message: `A record batch for topic ${topic} is refused: ${reason}.`,
+    })
+  }
+  if (batch.length > bytesMax) {
+    throw new StorageError('LOG_RECORD_TOO_LARGE', {
+      message: `A record batch of ${batch.length} bytes is larger than topic ${topic} takes (max.message.bytes is ${bytesMax}).`,
+    })
+  }
+  if (batch.length === 0 || 12 + readI32(batch, AT_BATCH_LENGTH) !== batch.length)
+    refuse('there is not exactly one')
+  if (!batchCrcHolds(batch, 0, batch.length)) refuse('its CRC does not hold')
+  if ((readI16(batch, AT_ATTRIBUTES) & CONTROL) !== 0) refuse('clients write no control batches')
+  const count = readI32(batch, AT_RECORD_COUNT)
+  if (count <= 0 || readI32(batch, AT_LAST_OFFSET_DELTA) !== count - 1) refuse('its offsets are not dense')
+  if (readI64(batch, AT_PRODUCER_ID) >= 0 && readI32(batch, AT_BASE_SEQUENCE) < 0)
+    refuse('it has no sequence')
+}
