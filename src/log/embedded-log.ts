@@ -71,9 +71,9 @@ export class EmbeddedLog implements Log, LogCore {
   #queue: Request[] = []
   #running: Promise<void> | null = null
   #checkpointing: Promise<void> | null = null
-  /** Segments written since the last checkpoint, and directories with new entries. */
-  #dirtySegments = new Set<string>()
-  #dirtyDirectories = new Set<string>()
+  /** Segments and directories changed since they were last synced. */
+  readonly #dirtySegments = new DirtyPaths()
+  readonly #dirtyDirectories = new DirtyPaths()
   readonly #knownDirectories = new Set<string>()
   readonly #background = new Set<Promise<void>>()
   #sealTimer: Timer | null = null
@@ -466,9 +466,7 @@ export class EmbeddedLog implements Log, LogCore {
     if (this.#parts.durability !== 'fsync') return
     try {
       await Promise.all([...paths].map((path) => this.#parts.files.use(path, 'write', (file) => file.sync())))
-      const directories = [...this.#dirtyDirectories]
-      for (const directory of directories) await this.#parts.fileSystem.syncDirectory(directory)
-      for (const directory of directories) this.#dirtyDirectories.delete(directory)
+      await this.#dirtyDirectories.sync((path) => this.#syncDirectory(path))
     } catch (cause) {
       this.#fail(cause)
       throw cause
@@ -481,18 +479,23 @@ export class EmbeddedLog implements Log, LogCore {
 
   /** Writes batches to their places; resolves to the segments' paths. */
   async #writeSegments(appends: readonly AppendEntry[]): Promise<Set<string>> {
-    const bySegment = new Map<string, AppendEntry[]>()
+    const bySegment = new Map<string, { readonly isNew: boolean; readonly appends: AppendEntry[] }>()
     for (const append of appends) {
       const topic = this.#state.topicById(append.topicId) ?? this.#state.planned(append.topicId)!
-      const path = topic.parts[append.partition]!.segmentPath(append.segmentBase)
-      const others = bySegment.get(path)
-      if (others === undefined) bySegment.set(path, [append])
-      else others.push(append)
+      const partition = topic.parts[append.partition]!
+      const path = partition.segmentPath(append.segmentBase)
+      const known = bySegment.get(path)
+      if (known !== undefined) {
+        known.appends.push(append)
+      } else {
+        // Not by position: bulk appends are written before smaller ones that lie in front of them.
+        const isNew = partition.segments.at(-1)?.base !== append.segmentBase
+        bySegment.set(path, { isNew, appends: [append] })
+      }
     }
     await Promise.all(
-      [...bySegment].map(async ([path, ofSegment]) => {
+      [...bySegment].map(async ([path, { isNew, appends: ofSegment }]) => {
         this.#dirtySegments.add(path)
-        const isNew = ofSegment[0]!.position === 0
         if (isNew) {
           crashPoint('segment-before-roll')
           await this.#makeDirectory(dirname(path))
@@ -512,10 +515,9 @@ export class EmbeddedLog implements Log, LogCore {
     await this.#parts.fileSystem.makeDirectory(partitionDirectory)
     this.#knownDirectories.add(partitionDirectory)
     const { directory } = this.#parts
-    this.#dirtyDirectories
-      .add(dirname(partitionDirectory))
-      .add(join(directory, TOPICS_DIRECTORY))
-      .add(directory)
+    for (const parent of [dirname(partitionDirectory), join(directory, TOPICS_DIRECTORY), directory]) {
+      this.#dirtyDirectories.add(parent)
+    }
   }
 
   /** Undoes reservations and cuts back what was written for them. */
@@ -551,20 +553,20 @@ export class EmbeddedLog implements Log, LogCore {
   /** What applied entries leave to do beside the journal: index files of sealed segments, files of deleted topics. */
   #follow({ sealed, deleted }: Effects): void {
     for (const { partition, segment } of sealed) {
-      this.#inBackground(partition.writeIndexFiles(segment))
+      this.#inBackground(
+        partition.writeIndexFiles(segment).catch((cause: unknown) => {
+          if (this.#isCurrent(segment.path)) throw cause
+        }),
+      )
     }
     for (const topic of deleted) {
-      for (const path of this.#dirtySegments) {
-        if (path.startsWith(topic.directory)) this.#dirtySegments.delete(path)
-      }
-      for (const path of this.#dirtyDirectories) {
-        if (path.startsWith(topic.directory)) this.#dirtyDirectories.delete(path)
-      }
       this.#inBackground(this.#removeFiles(topic))
     }
   }
 
   async #removeFiles(topic: Topic): Promise<void> {
+    // The files must not go before the deletion is durable.
+    if (this.#parts.durability === 'os') await this.#checkpoint()
     await this.#parts.files.forget(topic.directory)
     await this.#parts.fileSystem.removeTree(topic.directory)
   }
@@ -613,18 +615,16 @@ export class EmbeddedLog implements Log, LogCore {
     const { journal, slots, files, fileSystem, directory } = this.#parts
     // One place of the journal: nothing may be applied between these lines.
     const checkpoint = this.#state.checkpoint(journal.end)
-    const segments = this.#dirtySegments
-    const directories = this.#dirtyDirectories
-    this.#dirtySegments = new Set()
-    this.#dirtyDirectories = new Set()
     try {
-      for (const path of segments) {
-        if (!(await this.#isCurrent(path))) continue
-        await files.use(path, 'write', (file) => file.sync())
-      }
-      for (const path of directories) {
-        if (await fileSystem.exists(path)) await fileSystem.syncDirectory(path)
-      }
+      await this.#dirtySegments.sync(async (path) => {
+        if (!this.#isCurrent(path)) return
+        try {
+          await files.use(path, 'write', (file) => file.sync())
+        } catch (cause) {
+          if (this.#isCurrent(path)) throw cause
+        }
+      })
+      await this.#dirtyDirectories.sync((path) => this.#syncDirectory(path))
       crashPoint('checkpoint-before-write')
       await slots.write(checkpoint)
     } catch (cause) {
@@ -638,10 +638,20 @@ export class EmbeddedLog implements Log, LogCore {
       free < FREE_BYTES_LOW ? `${Math.floor(free / 1048576)} MiB are left for ${directory}.` : null
   }
 
+  async #syncDirectory(path: string): Promise<void> {
+    const { fileSystem } = this.#parts
+    try {
+      await fileSystem.syncDirectory(path)
+    } catch (cause) {
+      // That of a deleted topic may have gone.
+      if (await fileSystem.exists(path)) throw cause
+    }
+  }
+
   /** Whether the file still belongs to a topic: files of deleted ones are on their way out. */
-  async #isCurrent(path: string): Promise<boolean> {
+  #isCurrent(path: string): boolean {
     const [id] = path.slice(join(this.#parts.directory, TOPICS_DIRECTORY).length + 1).split(/[\\/]/)
-    return this.#state.topicById(id!) !== undefined && (await this.#parts.fileSystem.exists(path))
+    return this.#state.topicById(id!) !== undefined
   }
 
   // Health and end
@@ -706,6 +716,29 @@ export class EmbeddedLog implements Log, LogCore {
       message: `The disk holding ${this.#parts.directory} is full. Nothing of the group was written.`,
       cause,
     })
+  }
+}
+
+/** Paths to sync. One that is changed again while it is synced stays. */
+class DirtyPaths {
+  readonly #changes = new Map<string, number>()
+  #change = 0
+
+  add(path: string): void {
+    this.#changes.set(path, ++this.#change)
+  }
+
+  /** Syncs every path; resolves once all that was dirty at the call is durable. */
+  async sync(syncPath: (path: string) => Promise<void>): Promise<void> {
+    const paths = [...this.#changes]
+    while (paths.length > 0) {
+      await Promise.all(
+        paths.splice(0, 64).map(async ([path, change]) => {
+          await syncPath(path)
+          if (this.#changes.get(path) === change) this.#changes.delete(path)
+        }),
+      )
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { crc32c } from '@node-rs/crc32'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { crashPoint } from '../base/crash-points.ts'
@@ -51,7 +51,7 @@ export async function openLog(options: LogOptions): Promise<Log> {
 
   // Before anything is created in it.
   await refuseForeign(fileSystem, directory)
-  await fileSystem.makeDirectory(directory)
+  await makeDurableDirectory(fileSystem, directory)
   const lock = await fileSystem.lock(join(directory, LOCK_FILE))
   if (lock === null) {
     throw new StorageError('LOG_LOCKED', {
@@ -113,6 +113,17 @@ async function openLocked(
     state,
     lock,
   })
+}
+
+/** Creates a directory and its missing parents so that they survive power loss. */
+async function makeDurableDirectory(fileSystem: FileSystem, directory: string): Promise<void> {
+  const parents: string[] = []
+  for (let path = directory; !(await fileSystem.exists(path)); path = dirname(path)) {
+    parents.push(dirname(path))
+    if (dirname(path) === path) break
+  }
+  await fileSystem.makeDirectory(directory)
+  for (const parent of parents) await fileSystem.syncDirectory(parent)
 }
 
 /** @throws StorageError `LOG_FOREIGN_DIRECTORY` */
