@@ -15,6 +15,10 @@ import * as binaryNumbers from './binary/numbers.ts'
 import * as collectionsArrays from './collections/arrays.ts'
 import * as collectionsGenerateSeries from './collections/generate-series.ts'
 import * as collectionsMaps from './collections/maps.ts'
+import * as datesAdding from './dates/adding.ts'
+import * as datesConverting from './dates/converting.ts'
+import * as datesFormatting from './dates/formatting.ts'
+import * as datesParsing from './dates/parsing.ts'
 import * as jsonReading from './json/reading.ts'
 import * as jsonToJsonString from './json/to-json-string.ts'
 import * as lambdasFilter from './lambdas/filter.ts'
@@ -73,6 +77,10 @@ const files: readonly object[] = [
   collectionsArrays,
   collectionsGenerateSeries,
   collectionsMaps,
+  datesAdding,
+  datesConverting,
+  datesFormatting,
+  datesParsing,
   jsonReading,
   jsonToJsonString,
   lambdasFilter,

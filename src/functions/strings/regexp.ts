@@ -97,7 +97,7 @@ export const regexpSplitToArray = scalarFunction({
     ["REGEXP_SPLIT_TO_ARRAY('xay', '[xy]')", ['', 'a', '']],
     ["REGEXP_SPLIT_TO_ARRAY('aabcda', '(ab|cd)')", ['a', '', 'a']],
     ["REGEXP_SPLIT_TO_ARRAY('abc', '')", ['a', 'b', 'c']],
-    ["REGEXP_SPLIT_TO_ARRAY('a-b--', '-*')", ['a', 'b']],
+    ["REGEXP_SPLIT_TO_ARRAY('a-b--', '-*')", ['a', '', 'b']],
   ],
 })
 
