@@ -167,7 +167,13 @@ export class QueryRun {
       assert(onResult, 'a query without a sink has a subscriber')
       return (batch) => onResult(batch, partition)
     }
-    const sink = new Sink(plan.sink, options.partitionsOf(plan.sink.topic), partition, options.formatOf)
+    const sink = new Sink(
+      plan.sink,
+      options.partitionsOf(plan.sink.topic),
+      partition,
+      options.formatOf,
+      (batch, row, detail) => options.observer.dropped('bad-timestamp', batch, row, detail),
+    )
     this.#sinks.push(sink)
     return onResult === undefined
       ? (batch) => sink.write(batch)

@@ -7,12 +7,16 @@ import { murmur2, partitionOf } from '../log/murmur2.ts'
 import { RecordBatchWriter } from '../log/record-batch.ts'
 import type { FormatName } from '../plan/data-source.ts'
 import type { SinkSpec } from '../plan/plan-node.ts'
+import type { SqlValue } from '../plan/sql-value.ts'
 import type { Batch } from './batch.ts'
+import { timestampReader } from './event-time.ts'
 
 /**
  * Encodes a query's result into record batches, one writer per partition of the sink's topic; held in
  * memory until the cycle's commit takes them. A row goes to the partition of its key (without its
  * window); a row without key to `homePartition`, so that a replay puts it there again.
+ *
+ * Where the sink names a TIMESTAMP column, a record has its time; a row without a usable one is dropped.
  */
 export class Sink {
   readonly spec: SinkSpec
@@ -23,6 +27,10 @@ export class Sink {
   readonly #home: number
   readonly #key = new ByteWriter(256)
   readonly #value = new ByteWriter(4096)
+  readonly #onBadTimestamp: (batch: Batch, row: number, detail: string) => void
+  /** Position of the TIMESTAMP column, or −1. */
+  readonly #timeColumn: number
+  readonly #timeOf: ((value: SqlValue) => number) | null
   #rows = 0
 
   constructor(
@@ -30,8 +38,16 @@ export class Sink {
     partitions: number,
     homePartition: number,
     formatOf: (name: FormatName) => Format | undefined,
+    onBadTimestamp: (batch: Batch, row: number, detail: string) => void,
   ) {
     this.spec = spec
+    this.#onBadTimestamp = onBadTimestamp
+    const { timestamp } = spec
+    this.#timeColumn = spec.schema.columns.findIndex((c) => c.name === timestamp?.column)
+    this.#timeOf =
+      timestamp === null
+        ? null
+        : timestampReader(spec.schema.columns[this.#timeColumn]!.type, timestamp.pattern)
     const keys = spec.schema.columns.filter((c) => c.role === 'key')
     const values = spec.schema.columns.filter((c) => c.role === 'value')
     const keyFormat = formatOf(spec.keyFormat.name)
@@ -67,6 +83,8 @@ export class Sink {
     const size = batch.size
     for (let n = 0; n < size; n++) {
       const row = batch.position(n)
+      const timestampMs = this.#timeOf === null ? batch.timestamps[row]! : this.#timestampOf(batch, row)
+      if (timestampMs < 0) continue
       key.length = 0
       const hasKey = this.#keyColumns > 0 && this.#keyEncoder.encode(keyVectors, row, key)
       let partition = this.#home
@@ -85,7 +103,7 @@ export class Sink {
       if (!batch.isAbsent(row) && this.#valueEncoder.encode(valueVectors, row, value))
         valueBytes = value.bytes
       this.#writers[partition]!.append(
-        batch.timestamps[row]!,
+        timestampMs,
         hasKey ? key.bytes : null,
         0,
         key.length,
@@ -96,6 +114,22 @@ export class Sink {
       )
     }
     this.#rows += size
+  }
+
+  /** The row's time by the TIMESTAMP column; −1: it has none, and was reported. */
+  #timestampOf(batch: Batch, row: number): number {
+    // A deletion has no columns, so its own time counts.
+    if (batch.isAbsent(row)) return batch.timestamps[row]!
+    const value = batch.value(this.#timeColumn, row)
+    try {
+      const timestampMs = value === null ? -1 : this.#timeOf!(value)
+      if (timestampMs < 0)
+        this.#onBadTimestamp(batch, row, `the TIMESTAMP column holds ${String(value as number)}`)
+      return timestampMs
+    } catch (error) {
+      this.#onBadTimestamp(batch, row, (error as Error).message)
+      return -1
+    }
   }
 
   /** The batches written since the last call, one append per partition that has any. */

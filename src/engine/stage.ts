@@ -180,7 +180,8 @@ class Kernel {
 
   /** Null-value rows pass a projection as they are and no filter. */
   run(batch: Batch): Batch {
-    const { vectors, selection } = this.compute(batch, batch.absent)
+    // A filter drops rows without a value; new keys are computed for them, from the key and nulls.
+    const { vectors, selection } = this.compute(batch, this.filters ? batch.absent : null)
     return new Batch({
       schema: this.#part.schema,
       vectors,
