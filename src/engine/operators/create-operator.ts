@@ -2,6 +2,7 @@ import { assert } from '../../base/assert.ts'
 import type { AggregateNode, PlanNode } from '../../plan/plan-node.ts'
 import type { Operator, OperatorContext } from '../operator.ts'
 import { AggregateOperator } from './aggregate.ts'
+import { AlertOperator } from './alert.ts'
 import { ForeignKeyJoinOperator } from './foreign-key-join.ts'
 import { MaterialiseOperator } from './materialise.ts'
 import { SessionAggregateOperator } from './session-aggregate.ts'
@@ -32,6 +33,8 @@ export function createOperator(node: PlanNode, context: OperatorContext): Operat
       return new TableTableJoinOperator(node, context)
     case 'foreign-key-join':
       return new ForeignKeyJoinOperator(node, context)
+    case 'alert':
+      return new AlertOperator(node, context)
     default:
       throw new TypeError(`A ${node.kind} node has no operator.`)
   }

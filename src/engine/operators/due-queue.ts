@@ -33,6 +33,11 @@ export class DueQueue<T> {
     return due
   }
 
+  /** Takes out the items of the earliest time, if that is at or before `untilMs`; by id. */
+  takeEarliest(untilMs: number): T[] {
+    return this.#heap.length === 0 ? [] : this.take(Math.min(untilMs, this.#heap[0]!))
+  }
+
   clear(): void {
     this.#heap.length = 0
     this.#items.clear()

@@ -50,7 +50,7 @@ async function merged(
     return own.length === 0 ? null : batchOf(input.schema, own)
   })
   await Promise.all(
-    batches.map((batch, i) => (batch === null ? undefined : harness.operator.prepare(i, batch))),
+    batches.map(async (batch, i) => (batch === null ? undefined : harness.operator.prepare(i, batch))),
   )
   if (rows.length > 0) harness.operator.processMerged!(batches)
   return harness.out
