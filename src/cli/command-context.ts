@@ -1,0 +1,38 @@
+import { Millrace, type MillraceOptions } from '../runtime/millrace.ts'
+import { errorText, exitCodeFor } from './error-text.ts'
+import type { Terminal } from './terminal.ts'
+
+/** What a command works with. */
+export interface CommandContext {
+  readonly terminal: Terminal
+  /** Aborted when the user wants the command to end. */
+  readonly stop: AbortSignal
+  open(options: MillraceOptions): Promise<Millrace>
+}
+
+/** Options every command has. */
+export interface CommonOptions {
+  readonly dataDir: string
+}
+
+/**
+ * Opens the data directory, works with it and closes it, whatever happens.
+ *
+ * @returns the exit code: that of `work`, or the one for the error it ended with
+ */
+export async function withMillrace(
+  context: CommandContext,
+  options: CommonOptions,
+  work: (millrace: Millrace) => Promise<number>,
+): Promise<number> {
+  let millrace: Millrace | undefined
+  try {
+    millrace = await context.open({ dataDirectory: options.dataDir })
+    return await work(millrace)
+  } catch (error) {
+    context.terminal.err(errorText(error, context.terminal))
+    return exitCodeFor(error)
+  } finally {
+    await millrace?.close()
+  }
+}

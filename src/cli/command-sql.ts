@@ -1,0 +1,88 @@
+import { readFile } from 'node:fs/promises'
+import { text as readAll } from 'node:stream/consumers'
+import type { Millrace } from '../runtime/millrace.ts'
+import { parseAll } from '../sql/parse.ts'
+import { printText } from '../sql/print-expression.ts'
+import { withMillrace, type CommandContext, type CommonOptions } from './command-context.ts'
+import { errorText, EXIT, exitCodeFor } from './error-text.ts'
+import { printResult } from './result-printer.ts'
+import { inWholeText, scriptStatements, syntaxErrors } from './script.ts'
+import { runShell } from './shell.ts'
+import { waitingText } from './waiting-text.ts'
+
+export interface SqlCommandOptions extends CommonOptions {
+  readonly execute?: string
+  readonly file?: string
+  /** `name=value` */
+  readonly define?: readonly string[]
+  readonly json?: boolean
+}
+
+/**
+ * `millrace sql`: statements of `-e`, of `-f`, or of what is piped in, once; else the interactive shell.
+ *
+ * @returns the exit code
+ */
+export async function sqlCommand(context: CommandContext, options: SqlCommandOptions): Promise<number> {
+  const { terminal } = context
+  const json = options.json === true
+  let text: string | undefined
+  try {
+    if (options.execute !== undefined) text = options.execute
+    else if (options.file !== undefined) text = await readFile(options.file, 'utf8')
+    else if (process.stdin.isTTY !== true) text = await readAll(process.stdin)
+  } catch (error) {
+    terminal.err(errorText(error, terminal))
+    return EXIT.usage
+  }
+  const definitions = (options.define ?? []).map(defineStatement)
+  if (text !== undefined) {
+    if (options.execute !== undefined) text = withSemicolon(text)
+    const errors = syntaxErrors(text)
+    for (const error of errors) terminal.err(errorText(error, terminal, text))
+    if (errors.length > 0) return EXIT.failed
+  }
+  return withMillrace(context, options, async (millrace) => {
+    for (const definition of definitions) await millrace.sql(definition)
+    if (text === undefined) return runShell(millrace, terminal, { json })
+    return runScript(millrace, context, text, json)
+  })
+}
+
+function defineStatement(definition: string): string {
+  const equals = definition.indexOf('=')
+  return `DEFINE ${definition.slice(0, equals)} = ${printText(definition.slice(equals + 1))};`
+}
+
+/** On the command line the last `;` may be left out. */
+function withSemicolon(text: string): string {
+  const { errors } = parseAll(text, { variables: false })
+  const isOnlyTheEnd = errors.length === 1 && errors[0]!.hint === 'End the statement with ";".'
+  return isOnlyTheEnd ? `${text}\n;` : text
+}
+
+/** Runs the statements one after the other, each until it is done. */
+async function runScript(
+  millrace: Millrace,
+  context: CommandContext,
+  text: string,
+  json: boolean,
+): Promise<number> {
+  const { terminal, stop } = context
+  for (const statement of scriptStatements(text)) {
+    if (stop.aborted) break
+    try {
+      const [result] = await millrace.sql(statement.text)
+      if (result === undefined) continue
+      await printResult(result, terminal, {
+        json,
+        stop,
+        whileWaiting: () => waitingText(millrace, statement.text),
+      })
+    } catch (error) {
+      terminal.err(errorText(inWholeText(error, statement), terminal, text))
+      return exitCodeFor(error)
+    }
+  }
+  return stop.aborted ? EXIT.interrupted : EXIT.done
+}

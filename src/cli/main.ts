@@ -1,0 +1,126 @@
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { Millrace } from '../runtime/millrace.ts'
+import { runTestCommand } from '../testing/conformance/run-test-command.ts'
+import type { CommandContext } from './command-context.ts'
+import { consumeCommand, type ConsumeCommandOptions } from './command-consume.ts'
+import { produceCommand, type ProduceCommandOptions } from './command-produce.ts'
+import { runCommand, type RunCommandOptions } from './command-run.ts'
+import { sqlCommand, type SqlCommandOptions } from './command-sql.ts'
+import { topicsCommand, type TopicsCommandOptions } from './command-topics.ts'
+import { errorText, EXIT, exitCodeFor } from './error-text.ts'
+import { stopSignal } from './stop-signal.ts'
+import { processTerminal } from './terminal.ts'
+
+/** The command `millrace`. Sets the process's exit code; never rejects. */
+export async function main(argv: readonly string[]): Promise<void> {
+  const terminal = processTerminal()
+  // `millrace … | head`: nobody reads any more.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(EXIT.done)
+    throw error
+  })
+  try {
+    await program(() => ({
+      terminal,
+      stop: stopSignal(),
+      open: (options) => Millrace.open(options),
+    })).parseAsync([...argv])
+  } catch (error) {
+    terminal.err(errorText(error, terminal))
+    process.exitCode = exitCodeFor(error)
+  }
+}
+
+/** @param context  called once, by the command that runs */
+export function program(context: () => CommandContext): Command {
+  const millrace = new Command('millrace')
+    .description('Streaming SQL over a durable log: ksqlDB’s dialect, exactly once, in one process.')
+    .version('0.1.0')
+    .showHelpAfterError('(millrace --help tells more)')
+    .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.done : EXIT.usage))
+
+  /** A command with the option all of them have. */
+  const command = (definition: string, description: string): Command =>
+    millrace
+      .command(definition)
+      .description(description)
+      .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.done : EXIT.usage))
+      .addOption(
+        new Option('--data-dir <directory>', 'where everything is kept; made if missing')
+          .env('MILLRACE_DATA_DIR')
+          .default('millrace-data'),
+      )
+
+  command('run <file...>', 'run the statements of SQL files and keep their queries going')
+    .option('--until-idle', 'end when every query has consumed and committed all its input')
+    .option('--json', 'rows as one JSON object each, nothing else on stdout')
+    .action(async (files: string[], options: RunCommandOptions) => {
+      process.exitCode = await runCommand(context(), files, options)
+    })
+
+  command('sql', 'the interactive shell; or statements, once')
+    .option('-e, --execute <statements>', 'run these and end')
+    .option('-f, --file <file>', 'run the statements of a file and end')
+    .option('-d, --define <name=value>', 'define a variable; may be repeated', definitions, [])
+    .option('--json', 'rows as one JSON object each, nothing else on stdout')
+    .action(async (options: SqlCommandOptions) => {
+      process.exitCode = await sqlCommand(context(), options)
+    })
+
+  command('produce <topic>', 'append the rows of a file, or of standard input, to a topic, in order')
+    .option('--file <file>', 'what to read (default: standard input)')
+    .addOption(
+      new Option('--format <format>', 'of the input (default: by the file’s name, else ndjson)').choices([
+        'csv',
+        'ndjson',
+      ]),
+    )
+    .option('--key <column>', 'column that becomes the record’s key')
+    .option('--timestamp <column>', 'column that holds the time: epoch milliseconds or ISO 8601')
+    .option('--partitions <n>', 'of a topic that is not there yet (default: 1)', wholeNumber)
+    .action(async (topic: string, options: ProduceCommandOptions) => {
+      process.exitCode = await produceCommand(context(), topic, options)
+    })
+
+  command('consume <topic>', 'write the records of a topic')
+    .option('--from-beginning', 'from the first record there is, not from the end')
+    .option('--max <n>', 'end after so many records', wholeNumber)
+    .option('--follow', 'wait for more records at the end')
+    .option('--json', 'one JSON object per record')
+    .action(async (topic: string, options: ConsumeCommandOptions) => {
+      process.exitCode = await consumeCommand(context(), topic, options)
+    })
+
+  command('topics', 'list the topics')
+    .option('--all', 'Millrace’s own too')
+    .option('--json', 'one JSON object per topic')
+    .action(async (options: TopicsCommandOptions) => {
+      process.exitCode = await topicsCommand(context(), options)
+    })
+
+  command('test <path...>', 'run the cases of test files and directories')
+    .option('--json', 'one JSON object per case')
+    .action(async (paths: string[], options: { readonly json?: boolean }) => {
+      const { terminal } = context()
+      process.exitCode = await runTestCommand(
+        paths,
+        { json: options.json === true },
+        { line: (text) => terminal.out(`${text}\n`) },
+      )
+    })
+
+  return millrace
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text)
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value === 0) {
+    throw new InvalidArgumentError('It takes a whole number from 1 on.')
+  }
+  return value
+}
+
+function definitions(text: string, before: readonly string[]): readonly string[] {
+  if (!/^[A-Za-z_][A-Za-z0-9_@]*=/.test(text)) throw new InvalidArgumentError('It takes name=value.')
+  return [...before, text]
+}
