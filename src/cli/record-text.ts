@@ -49,8 +49,6 @@ function dataJson(bytes: Uint8Array | null): string | null | { readonly base64: 
 function dataLine(bytes: Uint8Array | null): string {
   if (bytes === null) return 'null'
   const text = textOf(bytes)
-  // oxlint-disable-next-line no-control-regex -- control characters would move the cursor
-  if (text === undefined || /[\u0000-\u001f\u007f]/.test(text))
-    return `0x${Buffer.from(bytes).toString('hex')}`
+  if (text === undefined || /\p{Cc}/u.test(text)) return `0x${Buffer.from(bytes).toString('hex')}`
   return text
 }

@@ -14,9 +14,8 @@ export function cellText(type: SqlType, value: SqlValue): string {
 
 /** Control characters would move the cursor: they are shown as escapes. */
 function printable(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
   return text.replaceAll(
-    /[\u0000-\u001f\u007f-\u009f]/g,
+    /\p{Cc}/gu,
     (c) => ESCAPES[c] ?? `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
 }
