@@ -1,9 +1,7 @@
 import type { FunctionRegistry } from '../../functions/function.ts'
 import type { Settings } from '../../plan/command.ts'
 import type { SourceCatalog } from '../../plan/data-source.ts'
-import type { Expr } from '../../plan/expression.ts'
 import type { FormatRules } from '../../plan/format-rules.ts'
-import type { SqlValue } from '../../plan/sql-value.ts'
 
 /** All that a statement's meaning depends on, as it is when the statement's turn comes. */
 export interface PrepareContext {
@@ -11,11 +9,6 @@ export interface PrepareContext {
   readonly functions: FunctionRegistry
   readonly formats: FormatRules
   readonly settings: Settings
-  /**
-   * Computes an expression without columns: keys of pull queries. Throws where the expression fails.
-   * Absent: only literals count as constants.
-   */
-  readonly evaluate?: ((expr: Expr) => SqlValue) | undefined
   /** A topic that exists with another number of partitions than the statement asks for is used as it is. */
   readonly keepExistingPartitions?: boolean | undefined
 }

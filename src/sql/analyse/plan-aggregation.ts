@@ -11,7 +11,7 @@ import type {
 } from '../../plan/plan-node.ts'
 import { printExpression } from '../../plan/print-expression.ts'
 import type { Column } from '../../plan/schema.ts'
-import { BIGINT, printType, type SqlType } from '../../plan/sql-type.ts'
+import { BIGINT, INTEGER, printType, type SqlType } from '../../plan/sql-type.ts'
 import type { SqlValue } from '../../plan/sql-value.ts'
 import type * as ast from '../ast.ts'
 import { coerce } from './coerce.ts'
@@ -58,15 +58,15 @@ interface GroupKey {
 export function planAggregation(request: AggregationRequest): Aggregation {
   const { query, selected, scope, typing, context } = request
   const groupBy = query.groupBy
-  if (groupBy === null) throw missingGroupBy(request)
-  if (groupBy.items.length === 0) {
+  if (groupBy === null && request.use.kind === 'sink') throw missingGroupBy(request)
+  if (groupBy?.items.length === 0) {
     throw new SqlError('SQL_EMPTY_GROUP_BY', {
       message: 'GROUP BY needs at least one expression.',
       at: groupBy.at,
     })
   }
   const isWindowed = query.window !== null
-  const keys = groupKeys(request, groupBy)
+  const keys = groupBy === null ? [everything(scope)] : groupKeys(request, groupBy)
   const aggregates: AggregateCall[] = []
   const tableSource =
     scope.columns().some((c) => c.source.source.kind === 'table') &&
@@ -158,7 +158,7 @@ export function planAggregation(request: AggregationRequest): Aggregation {
   if (aggregates.length === 0) {
     throw new SqlError('SQL_GROUP_BY_WITHOUT_AGGREGATE', {
       message: 'GROUP BY needs an aggregate function in SELECT or HAVING.',
-      at: groupBy.at,
+      at: (groupBy ?? query).at,
     })
   }
   if (notUndoable.length > 0) {
@@ -191,6 +191,12 @@ function missingGroupBy(request: AggregationRequest): SqlError {
     at: request.query.having?.at ?? request.query.items[0]!.at,
     hint: 'Add GROUP BY; GROUP BY 1 makes one group of everything.',
   })
+}
+
+/** Without GROUP BY all rows are one group. */
+function everything(scope: QueryScope): GroupKey {
+  const name = freeName('ROWKEY', new Set(scope.columns().map((c) => c.name)))
+  return { expr: { kind: 'literal', value: 0, type: INTEGER }, text: '', name }
 }
 
 function groupKeys(request: AggregationRequest, groupBy: ast.ExpressionList): GroupKey[] {

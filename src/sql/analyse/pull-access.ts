@@ -29,6 +29,18 @@ export function pullAccess(
   const bounds = disjuncts?.map((atoms) => atoms.flatMap((atom) => boundOf(atom, context)))
   const window = source.windowedKey === null ? null : windowBounds(bounds ?? [[]])
   const keyNames = keyColumns(source.schema).map((c) => c.name)
+  const only = bounds?.length === 1 ? bounds[0]! : []
+  const equalities = (name: string): readonly Bound[] => only.filter((x) => x.column === name && x.op === '=')
+  const twice = keyNames.find(
+    (n) => equalities(n).length > 1 && equalities(n).some((x) => x.values.length > 1),
+  )
+  if (twice !== undefined && source.kind === 'table') {
+    throw new SqlError('SQL_KEY_CONDITION_TWICE', {
+      message: `The key column ${twice} can't be in an IN list and in another comparison too.`,
+      at,
+      hint: 'Leave one of the conditions.',
+    })
+  }
   if (bounds !== undefined && source.kind === 'table') {
     const keys = bounds.map((b) => keysOf(keyNames, b))
     if (keys.every((k) => k !== null)) return { kind: 'keys', keys: distinct(keys.flat()), window }

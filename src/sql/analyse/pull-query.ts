@@ -1,8 +1,9 @@
 import { SqlError, type Position } from '../../base/errors.ts'
 import type { PullQuery } from '../../plan/command.ts'
 import type { DataSource } from '../../plan/data-source.ts'
-import type { Column } from '../../plan/schema.ts'
-import type { Query, QueryStatement } from '../ast.ts'
+import { keyColumns, type Column } from '../../plan/schema.ts'
+import { isNumeric, printType } from '../../plan/sql-type.ts'
+import type { Expression, Query, QueryStatement } from '../ast.ts'
 import { ColumnNames } from './column-names.ts'
 import { isOn, type PrepareContext } from './context.ts'
 import { containsAggregate } from './plan-query.ts'
@@ -58,6 +59,7 @@ export function preparePullQuery(statement: QueryStatement, context: PrepareCont
       }
     }),
   }
+  if (source.kind === 'table') checkKeyLists(query.where, source)
   const where = query.where === null ? null : typeCondition(query.where, typing('WHERE'))
   return {
     kind: 'pull-query',
@@ -91,6 +93,25 @@ function checkClauses(query: Query, context: PrepareContext): void {
       at: query.limit.at,
     })
   }
+}
+
+/** Keys are looked up by value: a text in a list doesn't stand for a number, as it would elsewhere. */
+function checkKeyLists(node: Expression | null, source: DataSource): void {
+  if (node === null) return
+  if (node.kind === 'logical') {
+    checkKeyLists(node.left, source)
+    checkKeyLists(node.right, source)
+  }
+  if (node.kind !== 'in' || node.operand.kind !== 'column') return
+  const name = node.operand.name.name
+  const key = keyColumns(source.schema).find((c) => c.name === name)
+  const text = node.items.find((item) => item.kind === 'string')
+  if (key === undefined || text === undefined || (!isNumeric(key.type) && key.type.kind !== 'BOOLEAN')) return
+  throw new SqlError('SQL_TYPE_MISMATCH', {
+    message: `The key column ${name} is ${printType(key.type)}, but '${text.value}' is a STRING.`,
+    at: text.at,
+    hint: 'Remove the quotes.',
+  })
 }
 
 function checkQueryable(source: DataSource, at: Position, context: PrepareContext): void {

@@ -31,10 +31,11 @@ export function selectList(
   typing: TypingContext,
   options: SelectOptions,
 ): readonly SelectColumn[] {
-  return query.items.flatMap((item) => expand(item, scope, names, typing, options))
+  return query.items.flatMap((item) => expand(query, item, scope, names, typing, options))
 }
 
 function expand(
+  query: Query,
   item: SelectItem,
   scope: QueryScope,
   names: ColumnNames,
@@ -77,8 +78,14 @@ function expand(
         }
         return [{ name: alias.name, expression, at: item.at, star: false }]
       }
+      const isBound =
+        query.window !== null && expression.kind === 'column' && isWindowBound(expression.name.name)
       const name =
-        expression.kind === 'column' ? columnAlias(expression, scope, options) : names.nameFor(expression)
+        expression.kind !== 'column'
+          ? names.nameFor(expression)
+          : isBound
+            ? expression.name.name
+            : columnAlias(expression, scope, options)
       if (options.persistent && isReserved(name)) {
         throw new SqlError('SQL_RESERVED_COLUMN', {
           message: `${name} is the name of a system column and can't be a result column.`,
@@ -100,13 +107,17 @@ function starColumns(columns: readonly SourceColumn[], options: SelectOptions): 
       return (['value', 'pseudo', 'key'] as const).flatMap((role) => own.filter((c) => c.role === role))
     })
   }
-  if (options.persistent) return columns.filter((c) => c.role !== 'pseudo')
-  const isWindow = (c: SourceColumn): boolean => c.column === 'WINDOWSTART' || c.column === 'WINDOWEND'
-  return [
-    ...columns.filter((c) => c.role === 'key'),
-    ...columns.filter((c) => c.role === 'pseudo' && isWindow(c)),
-    ...columns.filter((c) => c.role === 'value'),
-  ]
+  if (options.persistent && !options.isJoin) return columns.filter((c) => c.role !== 'pseudo')
+  const isWindow = (c: SourceColumn): boolean => isWindowBound(c.column)
+  const bySource = [...new Set(columns.map((c) => c.source))]
+  return bySource.flatMap((source) => {
+    const own = columns.filter((c) => c.source === source)
+    return [
+      ...own.filter((c) => c.role === 'key'),
+      ...own.filter((c) => c.role === 'pseudo' && isWindow(c)),
+      ...own.filter((c) => c.role === 'value'),
+    ]
+  })
 }
 
 function starColumn(column: SourceColumn, at: Position): SelectColumn {
@@ -117,6 +128,10 @@ function columnAlias(node: ColumnReference, scope: QueryScope, options: SelectOp
   const column = scope.find(node)
   if (!options.isJoin || !('source' in column)) return node.name.name
   return scope.isShared(column.column) ? column.name : column.column
+}
+
+function isWindowBound(name: string): boolean {
+  return name === 'WINDOWSTART' || name === 'WINDOWEND'
 }
 
 function isReserved(name: string): boolean {
