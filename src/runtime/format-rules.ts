@@ -2,21 +2,30 @@ import { assert } from '../base/assert.ts'
 import { formatOf, formats } from '../formats/registry.ts'
 import type { FormatDescription, FormatRules } from '../plan/format-rules.ts'
 
+const BOTH = ['wrapped', 'unwrapped'] as const
+
 /** Formats statements may name although this version can neither read nor write them. */
 const NAMED_ONLY: ReadonlyMap<string, FormatDescription> = new Map(
   (
     [
-      ['AVRO', { properties: ['fullSchemaName', 'schemaId'], infersColumns: true }],
-      ['JSON_SR', { properties: ['fullSchemaName', 'schemaId'], infersColumns: true }],
+      ['AVRO', { properties: ['fullSchemaName', 'schemaId'], infersColumns: true, wrappings: BOTH }],
+      ['JSON_SR', { properties: ['schemaId'], infersColumns: true, wrappings: BOTH }],
       [
         'PROTOBUF',
-        { properties: ['fullSchemaName', 'schemaId', 'nullableRepresentation'], infersColumns: true },
+        {
+          properties: ['fullSchemaName', 'schemaId', 'nullableRepresentation'],
+          infersColumns: true,
+          wrappings: ['wrapped'],
+        },
       ],
-      ['PROTOBUF_NOSR', { properties: ['nullableRepresentation'], infersColumns: false }],
+      [
+        'PROTOBUF_NOSR',
+        { properties: ['nullableRepresentation'], infersColumns: false, wrappings: ['wrapped'] },
+      ],
     ] as const
   )
     .filter(([name]) => formatOf(name) === undefined)
-    .map(([name, { properties, infersColumns }]) => [
+    .map(([name, { properties, infersColumns, wrappings }]) => [
       name,
       {
         executable: false,
@@ -24,7 +33,7 @@ const NAMED_ONLY: ReadonlyMap<string, FormatDescription> = new Map(
         supportsKey: true,
         supportsValue: true,
         infersColumns,
-        wrappings: ['wrapped', 'unwrapped'],
+        wrappings,
       },
     ]),
 )

@@ -2,11 +2,8 @@ import { compileOverRow } from '../engine/compile/cursor.ts'
 import type { FunctionContext, FunctionRegistry } from '../functions/function.ts'
 import type { Command } from '../plan/command.ts'
 import type { SourceCatalog } from '../plan/data-source.ts'
-import { NotSupportedError } from '../base/errors.ts'
-import type { PrepareContext } from '../sql/analyse/context.ts'
-import { prepareCreateAs } from '../sql/analyse/create-as.ts'
-import { prepareCreateSource } from '../sql/analyse/create-source.ts'
 import type { Statement } from '../sql/ast.ts'
+import { prepare } from '../sql/prepare.ts'
 import { formatRules } from './format-rules.ts'
 
 /** What a statement's meaning depends on. */
@@ -37,16 +34,4 @@ export function prepareStatement(statement: Statement, input: PrepareInput): Com
         timestampMs: functionContext.clock.nowMs(),
       }),
   })
-}
-
-/** Until the analyser has its own: the statements it covers so far. */
-function prepare(statement: Statement, context: PrepareContext): Command {
-  switch (statement.kind) {
-    case 'create-source':
-      return prepareCreateSource(statement, context)
-    case 'create-as':
-      return prepareCreateAs(statement, context)
-    default:
-      throw new NotSupportedError(`The statement ${statement.kind}`)
-  }
 }

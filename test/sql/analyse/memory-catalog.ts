@@ -1,9 +1,12 @@
-import { formatRules } from '../../../src/formats/format-rules.ts'
+import { ManualClock } from '../../../src/base/clock.ts'
+import { seededRandom } from '../../../src/base/random.ts'
+import { compileOverRow } from '../../../src/engine/compile/cursor.ts'
 import { functionRegistry } from '../../../src/functions/registry.ts'
 import type { Command } from '../../../src/plan/command.ts'
 import type { DataSource, SourceCatalog } from '../../../src/plan/data-source.ts'
 import type { FormatRules } from '../../../src/plan/format-rules.ts'
 import type { SqlType } from '../../../src/plan/sql-type.ts'
+import { formatRules } from '../../../src/runtime/format-rules.ts'
 import { parseStatements } from '../../../src/sql/parse.ts'
 import { prepare, type PrepareContext } from '../../../src/sql/prepare.ts'
 
@@ -109,12 +112,23 @@ export function session(
   } = {},
 ): Session {
   const catalog = new MemoryCatalog(options.otherTopics ?? 1)
+  const functionContext = {
+    clock: new ManualClock(),
+    random: seededRandom(1),
+    settings: new Map<string, string>(),
+  }
   const context: PrepareContext = {
     catalog,
     functions: functionRegistry,
     formats: options.formats ?? formatRules,
     settings: new Map(Object.entries(options.settings ?? {})),
     keepExistingPartitions: options.keepExistingPartitions,
+    evaluate: (expr) =>
+      compileOverRow(
+        expr,
+        { columns: [] },
+        { functions: functionRegistry, functionContext },
+      )([], { timestampMs: 0 }),
   }
   return {
     catalog,
