@@ -417,6 +417,7 @@ export class EmbeddedLog implements Log, LogCore {
       return
     }
 
+    const effects: Effects = { sealed: [], deleted: [] }
     try {
       crashPoint('journal-before-write')
       await journal.write(frames)
@@ -429,18 +430,17 @@ export class EmbeddedLog implements Log, LogCore {
       }
       await this.#writeInline(appends.filter((append) => append.bulkCrc === null))
       crashPoint('segments-after-write')
+      for (const { entries } of written) {
+        for (const entry of entries) {
+          this.#state.apply(entry, entry.kind === 'append' ? entry.bytes : null, effects)
+        }
+      }
     } catch (cause) {
       for (const { request } of taken) request.unknown(cause)
       this.#fail(cause)
       return
     }
 
-    const effects: Effects = { sealed: [], deleted: [] }
-    for (const { entries } of written) {
-      for (const entry of entries) {
-        this.#state.apply(entry, entry.kind === 'append' ? entry.bytes : null, effects)
-      }
-    }
     crashPoint('ends-published')
     for (const { request } of taken) request.done()
     if (appends.length > 0) for (const listener of this.#listeners) listener()

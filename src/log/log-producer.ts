@@ -25,6 +25,17 @@ interface Accumulator {
   waiting: Waiting[]
 }
 
+/** A topic records are sent to, with what each of them needs to know of it. */
+interface Target {
+  readonly topic: Topic
+  readonly recordBytesMax: number
+  readonly compacted: boolean
+  /** One entry per partition that has had records. */
+  readonly accumulators: (Accumulator | undefined)[]
+  /** Where records without a key go for now; the next partition of round-robin; −1: not chosen. */
+  sticky: number
+}
+
 /**
  * Collects records per partition and hands them to the log, all that wait in one request. While a request is
  * on its way the next one collects, so under load batches grow by themselves; `lingerMs` makes them grow
@@ -40,11 +51,9 @@ export class LogProducer implements Producer {
   readonly #acks: 0 | 1 | 'all'
   readonly #lingerMs: number
   readonly #batchBytesMax: number
-  /** By topic id, then partition. */
-  readonly #accumulators = new Map<string, (Accumulator | undefined)[]>()
+  /** By topic name. */
+  readonly #targets = new Map<string, Target>()
   #ready: Accumulator[] = []
-  /** Topic id → partition records without a key go to for now. */
-  readonly #sticky = new Map<string, number>()
   #lingering: Timer | null = null
   #requested = false
   /** Requests not answered yet, and who waits for them. */
@@ -87,22 +96,22 @@ export class LogProducer implements Producer {
   #accept(record: ProducerRecord, resolve: Waiting['resolve'], reject: Waiting['reject']): void {
     if (this.#closed) throw new StorageError('LOG_PRODUCER_CLOSED', { message: 'The producer is closed.' })
     if (this.#options.transactionalId !== undefined && this.#transaction === 'none') throw noTransaction()
-    const topic = this.#log.topicOf(record.topic)
+    const target = this.#target(record.topic)
+    const { topic } = target
     const { key, value, headers = null } = record
     const size = (key?.length ?? 0) + (value?.length ?? 0) + 100
-    const sizeMax = numericSetting(topic.config, 'max.message.bytes')
-    if (size > sizeMax) {
+    if (size > target.recordBytesMax) {
       throw new StorageError('LOG_RECORD_TOO_LARGE', {
-        message: `A record of about ${size} bytes is larger than topic ${topic.name} takes (max.message.bytes is ${sizeMax}).`,
+        message: `A record of about ${size} bytes is larger than topic ${topic.name} takes (max.message.bytes is ${target.recordBytesMax}).`,
       })
     }
-    if (key === null && setting(topic.config, 'cleanup.policy').includes('compact')) {
+    if (key === null && target.compacted) {
       throw new StorageError('LOG_KEY_MISSING', {
         message: `Topic ${topic.name} is compacted: its records need a key.`,
       })
     }
     const timestampMs = record.timestampMs ?? this.#clock.nowMs()
-    const accumulator = this.#accumulator(topic, record.partition ?? this.#partitionFor(topic, key))
+    const accumulator = this.#accumulator(target, record.partition ?? this.#partitionFor(target, key))
     const { writer } = accumulator
     if (writer.recordCount === 0) this.#ready.push(accumulator)
     writer.append(timestampMs, key, 0, key?.length ?? 0, value, 0, value?.length ?? 0, headers)
@@ -113,18 +122,28 @@ export class LogProducer implements Producer {
       accumulator.waiting.push({ timestampMs, resolve, reject })
     }
     const full = writer.byteLength >= this.#batchBytesMax
-    if (full) this.#sticky.delete(topic.id)
+    if (full && this.#options.partitioner !== 'round-robin') target.sticky = -1
     if (this.#lingerMs === 0 || full) this.#request()
     else this.#lingering ??= this.#clock.after(this.#lingerMs, () => this.#request())
   }
 
-  #accumulator(topic: Topic, partition: number): Accumulator {
-    let ofTopic = this.#accumulators.get(topic.id)
-    if (ofTopic === undefined) {
-      ofTopic = []
-      this.#accumulators.set(topic.id, ofTopic)
+  #target(name: string): Target {
+    const known = this.#targets.get(name)
+    const topic = this.#log.topicOf(name)
+    if (known?.topic === topic) return known
+    const target: Target = {
+      topic,
+      recordBytesMax: numericSetting(topic.config, 'max.message.bytes'),
+      compacted: setting(topic.config, 'cleanup.policy').includes('compact'),
+      accumulators: [],
+      sticky: -1,
     }
-    let accumulator = ofTopic[partition]
+    this.#targets.set(name, target)
+    return target
+  }
+
+  #accumulator({ topic, accumulators }: Target, partition: number): Accumulator {
+    let accumulator = accumulators[partition]
     if (accumulator === undefined) {
       partitionIn(topic, partition)
       const writer = new RecordBatchWriter({
@@ -142,25 +161,19 @@ export class LogProducer implements Producer {
             }),
       })
       accumulator = { topic, partition, writer, waiting: [] }
-      ofTopic[partition] = accumulator
+      accumulators[partition] = accumulator
     }
     return accumulator
   }
 
-  #partitionFor(topic: Topic, key: Uint8Array | null): number {
-    if (this.#options.partitioner === 'round-robin') {
-      const next = this.#sticky.get(topic.id) ?? this.#random.below(topic.partitions)
-      this.#sticky.set(topic.id, (next + 1) % topic.partitions)
-      return next
-    }
-    if (key !== null) return partitionOf(murmur2(key), topic.partitions)
-    // Without a key: one partition until its batch is full, then another.
-    let partition = this.#sticky.get(topic.id)
-    if (partition === undefined) {
-      partition = this.#random.below(topic.partitions)
-      this.#sticky.set(topic.id, partition)
-    }
-    return partition
+  #partitionFor(target: Target, key: Uint8Array | null): number {
+    const { partitions } = target.topic
+    const roundRobin = this.#options.partitioner === 'round-robin'
+    if (key !== null && !roundRobin) return partitionOf(murmur2(key), partitions)
+    if (target.sticky < 0) target.sticky = this.#random.below(partitions)
+    const chosen = target.sticky
+    if (roundRobin) target.sticky = (chosen + 1) % partitions
+    return chosen
   }
 
   /** Asks the log to take what has been collected, when its turn comes. */
@@ -208,7 +221,6 @@ export class LogProducer implements Producer {
         }
         for (const { topic, partition, batches, waiting } of ready) {
           if (this.#state.topicById(topic.id) === undefined) {
-            this.#accumulators.delete(topic.id)
             const error = new StorageError('LOG_UNKNOWN_TOPIC', {
               message: `Topic ${topic.name} was deleted before the record was written.`,
             })
