@@ -1,10 +1,11 @@
 import type { WindowedKey } from '../../plan/data-source.ts'
 import { valueColumns, type Schema } from '../../plan/schema.ts'
 import { BIGINT } from '../../plan/sql-type.ts'
-import type { Row } from '../../plan/sql-value.ts'
+import { ValueVector } from '../../formats/vector.ts'
+import type { Row, SqlValue } from '../../plan/sql-value.ts'
 import type { StoreKey, TaskStores, ValueCodec } from '../../state/store.ts'
 import { rowCodec } from '../../state/value-codec.ts'
-import { BatchBuilder, type Batch } from '../batch.ts'
+import { Batch } from '../batch.ts'
 import type { Operator, OperatorContext, ReadRange } from '../operator.ts'
 import { committedBatches, committedRows, committedSessions, committedWindows } from './committed-rows.ts'
 import type { Loading } from './loading.ts'
@@ -30,14 +31,12 @@ export class MaterialiseOperator implements Operator {
   readonly #schema: Schema
   readonly #keys: RowKeys
   readonly #rows: RowStore
-  readonly #builder: BatchBuilder
 
   constructor(schema: Schema, windowed: WindowedKey | null, context: OperatorContext) {
     this.#context = context
     this.#schema = schema
     this.#keys = new RowKeys(schema)
     this.#rows = openRows(context.stores, storedRowCodec(schema), windowed)
-    this.#builder = new BatchBuilder(schema)
   }
 
   prepare(_input: number, batch: Batch): Promise<void> | undefined {
@@ -45,7 +44,10 @@ export class MaterialiseOperator implements Operator {
   }
 
   process(_input: number, batch: Batch): void {
-    const columns = this.#schema.columns.length
+    const { columns } = this.#schema
+    const kept: number[] = []
+    const old = columns.map(() => Array<SqlValue>(batch.rows).fill(null))
+    const absent = new Uint8Array(batch.rows).fill(1)
     for (let n = 0; n < batch.size; n++) {
       const row = batch.position(n)
       const key = this.#keys.at(batch, row)
@@ -53,23 +55,28 @@ export class MaterialiseOperator implements Operator {
         this.#context.drop('null-key', batch, row)
         continue
       }
-      const old = this.#rows.get(key, batch, row)
-      const timestampMs = batch.timestamps[row]!
-      const value = batch.isAbsent(row) ? null : rowValues(batch, row, this.#keys.columns, columns)
-      this.#rows.set(key, batch, row, value === null ? null : [timestampMs, ...value])
-      this.#builder.add({
-        key: this.#keys.row(batch, row),
-        value,
-        old: old === undefined ? null : old.slice(1),
-        timestampMs,
-        ...(batch.windows === null
-          ? {}
-          : { windowStartMs: batch.windows.starts[row]!, windowEndMs: batch.windows.ends[row]! }),
-        headers: batch.headersOf(row),
-      })
+      kept.push(row)
+      const before = this.#rows.get(key, batch, row)
+      if (before !== undefined) {
+        absent[row] = 0
+        for (let column = 0; column < columns.length; column++) {
+          const value = column - this.#keys.columns
+          old[column]![row] = value < 0 ? batch.value(column, row) : before[value + 1]!
+        }
+      }
+      const after = batch.isAbsent(row)
+        ? null
+        : [batch.timestamps[row]!, ...rowValues(batch, row, this.#keys.columns, columns.length)]
+      this.#rows.set(key, batch, row, after)
     }
-    const out = this.#builder.take()
-    if (out !== null) this.#context.emit(out)
+    if (kept.length === 0) return
+    this.#context.emit(
+      new Batch({
+        ...batch,
+        selection: Int32Array.from(kept),
+        old: { vectors: old.map((values) => new ValueVector(values)), absent },
+      }),
+    )
   }
 
   flush(): void {}
