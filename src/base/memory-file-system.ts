@@ -1,7 +1,9 @@
 import type { FileHandle, FileLock, FileSystem, OpenMode } from './file-system.ts'
 
-/** Files grow in chunks of this size, so that appending never copies what is already there. */
+/** Files grow in chunks of this size, so that appending to a large one never copies what is already there. */
 const CHUNK_BYTES = 256 * 1024
+/** The first chunk starts small and doubles: most files of a test are tiny. */
+const FIRST_CHUNK_BYTES = 1024
 
 /** Files held in this process's memory: data directories named 'memory', and tests. Gone with the object. */
 export class MemoryFileSystem implements FileSystem {
@@ -104,7 +106,7 @@ class MemoryFile {
 
   write(bytes: Uint8Array, position: number): void {
     const end = position + bytes.length
-    while (this.chunks.length * CHUNK_BYTES < end) this.chunks.push(new Uint8Array(CHUNK_BYTES))
+    this.#grow(end)
     for (let at = position; at < end;) {
       const within = at % CHUNK_BYTES
       const count = Math.min(CHUNK_BYTES - within, end - at)
@@ -121,9 +123,21 @@ class MemoryFile {
       // What is cut must read as zeros if the file grows again.
       if (length % CHUNK_BYTES > 0) this.chunks.at(-1)!.fill(0, length % CHUNK_BYTES)
     } else {
-      while (this.chunks.length * CHUNK_BYTES < length) this.chunks.push(new Uint8Array(CHUNK_BYTES))
+      this.#grow(length)
     }
     this.length = length
+  }
+
+  #grow(length: number): void {
+    const first = this.chunks[0]
+    if (first === undefined || (first.length < length && first.length < CHUNK_BYTES)) {
+      let size = first?.length ?? FIRST_CHUNK_BYTES
+      while (size < length && size < CHUNK_BYTES) size *= 2
+      const grown = new Uint8Array(size)
+      if (first !== undefined) grown.set(first)
+      this.chunks[0] = grown
+    }
+    while (this.chunks.length * CHUNK_BYTES < length) this.chunks.push(new Uint8Array(CHUNK_BYTES))
   }
 }
 

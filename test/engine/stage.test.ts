@@ -52,34 +52,30 @@ const whole = (name: 'I' | 'L', type: SqlType): fc.Arbitrary<Expr> =>
   fc.oneof(
     fc.constant(column(name)),
     fc.integer().map((v) => literal(v, type)),
-    fc
-      .tuple(fc.constantFrom('+', '-', '*', '/', '%'), fc.integer())
-      .map(([op, v]): Expr => ({
-        kind: 'arithmetic',
-        op: op as '+',
-        left: column(name),
-        right: literal(v, type),
-        type,
-      })),
+    fc.tuple(fc.constantFrom('+', '-', '*', '/', '%'), fc.integer()).map(([op, v]): Expr => ({
+      kind: 'arithmetic',
+      op: op as '+',
+      left: column(name),
+      right: literal(v, type),
+      type,
+    })),
   )
 
 const conditions: fc.Arbitrary<Expr> = fc.letrec<{ e: Expr }>((tie) => ({
   e: fc.oneof(
     { maxDepth: 3 },
     fc.constant(column('B')),
-    fc
-      .constantFrom<[Expr, SqlType]>([column('S'), STRING])
-      .chain(([left]) =>
-        fc
-          .tuple(fc.constantFrom('=', '<>', '<', 'IS DISTINCT FROM'), fc.constantFrom('a', 'b', 'é'))
-          .map(([op, v]): Expr => ({
-            kind: 'comparison',
-            op: op as '=',
-            left,
-            right: literal(v, STRING),
-            type: BOOLEAN,
-          })),
-      ),
+    fc.constantFrom<[Expr, SqlType]>([column('S'), STRING]).chain(([left]) =>
+      fc
+        .tuple(fc.constantFrom('=', '<>', '<', 'IS DISTINCT FROM'), fc.constantFrom('a', 'b', 'é'))
+        .map(([op, v]): Expr => ({
+          kind: 'comparison',
+          op: op as '=',
+          left,
+          right: literal(v, STRING),
+          type: BOOLEAN,
+        })),
+    ),
     fc
       .oneof(
         fc.tuple(doubles, doubles),
