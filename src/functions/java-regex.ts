@@ -377,7 +377,7 @@ class Translator {
         return escape === letter ? classes[letter]! : `[^${classes[letter]}]`
       }
       if (letter === 'p') return this.#property(escape === 'P')
-      if (escape === 'Q') return [...this.#quotedText()].map(classLiteral).join('')
+      if (escape === 'Q') return Array.from(this.#quotedText(), classLiteral).join('')
     }
     const from = this.#classCharacter()
     // A hyphen before the end or before a nested class is only a hyphen.
@@ -462,7 +462,7 @@ class Translator {
   }
 
   #quotation(flags: Flags): string {
-    const characters = [...this.#quotedText()].map((character) => this.#withCase(literal(character), flags))
+    const characters = Array.from(this.#quotedText(), (character) => this.#withCase(literal(character), flags))
     const last = characters.pop()
     return last === undefined ? '' : characters.join('') + this.#quantified(last)
   }

@@ -18,7 +18,7 @@ export function bytesOf(text: string, encoding: TextEncoding): Uint8Array {
       return new TextEncoder().encode(text)
     case 'ascii':
       // One ? for each character that is none.
-      return Uint8Array.from([...text], (character) => {
+      return Uint8Array.from(Array.from(text), (character) => {
         const code = character.codePointAt(0)!
         return code < 128 ? code : 63
       })

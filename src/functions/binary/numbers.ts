@@ -17,7 +17,7 @@ function fromBytes(
     args: { bytes: BYTES, order: optional(STRING) },
     returns,
     nulls: { order: 'reject' },
-    body(bytes: Uint8Array, order = 'BIG_ENDIAN') {
+    body(bytes: Uint8Array, order: string = 'BIG_ENDIAN') {
       const orderName = order.toUpperCase()
       if (orderName !== 'BIG_ENDIAN' && orderName !== 'LITTLE_ENDIAN') {
         throw new RangeError(`'${order}' is not an order of bytes: choose BIG_ENDIAN or LITTLE_ENDIAN.`)
