@@ -35,6 +35,8 @@ class ClosureCompiler<S> {
   readonly #env: ClosureEnvironment<S>
   /** Values of lambda parameters in scope: a lambda's call sets them before its body runs. */
   readonly #parameters = new Map<string, { value: SqlValue }>()
+  /** Within a lambda a null operand must fail the whole call, not only one of its elements. */
+  #isInLambda = false
 
   constructor(env: ClosureEnvironment<S>) {
     this.#env = env
@@ -62,18 +64,20 @@ class ClosureCompiler<S> {
         ) => SqlValue
         // Strings are joined as Java does it: a null becomes the text "null".
         if (expr.type.kind === 'STRING') return (s) => apply(left(s), right(s))
+        const nullResult = this.#isInLambda ? failForNull : nullForNull
         return (s) => {
           const a = left(s)
           const b = right(s)
-          return a === null || b === null ? null : apply(a, b)
+          return a === null || b === null ? nullResult() : apply(a, b)
         }
       }
       case 'negate': {
         const operand = this.compile(expr.operand)
         const apply = negateFunction(expr.type) as (a: SqlValue) => SqlValue
+        const nullResult = this.#isInLambda ? failForNull : nullForNull
         return (s) => {
           const a = operand(s)
-          return a === null ? null : apply(a)
+          return a === null ? nullResult() : apply(a)
         }
       }
       case 'comparison':
@@ -228,7 +232,10 @@ class ClosureCompiler<S> {
       this.#parameters.set(p.name, cell)
       return cell
     })
+    const isNested = this.#isInLambda
+    this.#isInLambda = true
     const body = this.compile(lambda.body)
+    this.#isInLambda = isNested
     return (s) =>
       (...values: SqlValue[]): SqlValue => {
         for (let i = 0; i < cells.length; i++) cells[i]!.value = values[i] ?? null
@@ -250,6 +257,14 @@ class ClosureCompiler<S> {
       }
     }
   }
+}
+
+function nullForNull(): SqlValue {
+  return null
+}
+
+function failForNull(): never {
+  throw new RecordError('EXPRESSION_NULL', { message: 'An operand was null.' })
 }
 
 /** The dialect's logic is two-valued: a null BOOLEAN as an operand is an error. */
