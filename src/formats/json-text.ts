@@ -1,6 +1,5 @@
 import type Big from 'big.js'
 import { unreachable } from '../base/assert.ts'
-import { QueryError } from '../base/errors.ts'
 import { javaDoubleText } from '../base/java-double.ts'
 import type { SqlType } from '../plan/sql-type.ts'
 import type { Row, SqlValue } from '../plan/sql-value.ts'
@@ -281,8 +280,6 @@ export function base64Of(bytes: Uint8Array): string {
 /**
  * A value as JSON text: DECIMAL with the scale of its type, BYTES as base64, times as numbers, structs with
  * all their fields; keys of a MAP become text.
- *
- * @throws QueryError for a MAP with a null key, which JSON has no form for
  */
 export function printJsonValue(value: SqlValue, type: SqlType): string {
   if (value === null) return 'null'
@@ -320,12 +317,9 @@ export function printJsonValue(value: SqlValue, type: SqlType): string {
   }
 }
 
+/* ksqlDB writes a null key as the name "null". */
 function mapKeyText(key: SqlValue, type: SqlType): string {
-  if (key === null) {
-    throw new QueryError('FORMAT_NULL_MAP_KEY', {
-      message: 'A MAP with a null key cannot be written as JSON.',
-    })
-  }
+  if (key === null) return 'null'
   if (typeof key === 'string') return key
   const text = printJsonValue(key, type)
   return text.startsWith('"') ? text.slice(1, -1) : text
