@@ -462,7 +462,9 @@ class Translator {
   }
 
   #quotation(flags: Flags): string {
-    const characters = Array.from(this.#quotedText(), (character) => this.#withCase(literal(character), flags))
+    const characters = Array.from(this.#quotedText(), (character) =>
+      this.#withCase(literal(character), flags),
+    )
     const last = characters.pop()
     return last === undefined ? '' : characters.join('') + this.#quantified(last)
   }

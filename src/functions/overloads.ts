@@ -16,6 +16,7 @@ export interface Signature {
   readonly args: Readonly<Record<string, ArgumentPattern>>
   /** Literal arguments after the others (aggregates). */
   readonly parameters?: Readonly<Record<string, SqlType>>
+  /** A function gets the types of the arguments without the parameters. */
   readonly returns: TypePattern | ((args: readonly SqlType[]) => SqlType)
 }
 
@@ -151,8 +152,9 @@ function resultType(
   types: readonly SqlType[],
   bindings: Bindings,
 ): SqlType {
-  const { returns } = signature
-  const type = typeof returns === 'function' ? returns(types) : instantiate(returns, bindings)
+  const { returns, parameters = {} } = signature
+  const columns = types.slice(0, types.length - Object.keys(parameters).length)
+  const type = typeof returns === 'function' ? returns(columns) : instantiate(returns, bindings)
   if (type === null) {
     throw new SqlError('SQL_UNKNOWN_TYPE', {
       message: `The type of ${name} cannot be found: its arguments are untyped NULLs.`,

@@ -1,5 +1,6 @@
 import { arrayOf, BOOLEAN, STRING, structOf, type SqlType } from '../../plan/sql-type.ts'
 import type { SqlValue } from '../../plan/sql-value.ts'
+import { inHashOrder } from '../java-hash-order.ts'
 import { scalarFunction } from '../scalar-function.ts'
 import { arrayPattern, mapPattern, typeVariable } from '../type-pattern.ts'
 
@@ -32,7 +33,7 @@ export const entries = scalarFunction({
   returns: ([map]) => arrayOf(entryOf(map!)),
   nulls: { sorted: 'reject' },
   body(map: Entries, sorted: boolean) {
-    const pairs = [...map].map(([key, value]): readonly SqlValue[] => [key, value])
+    const pairs = inHashOrder(map, STRING).map(([key, value]): readonly SqlValue[] => [key, value])
     return sorted ? pairs.sort((a, b) => (a[0]! < b[0]! ? -1 : 1)) : pairs
   },
   examples: [
@@ -59,7 +60,7 @@ export const mapKeys = scalarFunction({
   summary: 'The keys of a map.',
   args: { map: MAP_OF_T },
   returns: arrayOf(STRING),
-  body: (map: Entries) => [...map.keys()],
+  body: (map: Entries) => inHashOrder(map, STRING).map(([key]) => key),
   examples: [["MAP_KEYS(MAP('a' := 1))", ['a']]],
 })
 
@@ -69,7 +70,7 @@ export const mapValues = scalarFunction({
   summary: 'The values of a map.',
   args: { map: MAP_OF_T },
   returns: arrayPattern(T),
-  body: (map: Entries) => [...map.values()],
+  body: (map: Entries) => inHashOrder(map, STRING).map(([, value]) => value),
   examples: [["MAP_VALUES(MAP('a' := 1, 'b' := NULL))", [1, null]]],
 })
 

@@ -3,7 +3,6 @@ import type { SqlValue } from '../../plan/sql-value.ts'
 import { identityFunction } from '../comparison.ts'
 import { scalarFunction } from '../scalar-function.ts'
 import { arrayPattern, lambda, mapPattern, typeVariable } from '../type-pattern.ts'
-import { entriesOf } from './entries-of.ts'
 
 const T = typeVariable('T')
 const R = typeVariable('R')
@@ -43,7 +42,7 @@ function transformMap(
   return (map, key, value) => {
     const seen = new Set<unknown>()
     const result = new Map<SqlValue, SqlValue>()
-    for (const [k, v] of entriesOf('TRANSFORM', map)) {
+    for (const [k, v] of map) {
       const newKey = key(k, v)
       const newValue = value(k, v)
       if (newValue === null) throw new TypeError('TRANSFORM gave a null value for a map.')
