@@ -1,5 +1,6 @@
 import Big from 'big.js'
 import { assert } from '../base/assert.ts'
+import { javaDoubleText, parseJavaDouble, trimJava } from '../base/java-double.ts'
 import { decimal, DOUBLE, isNumeric, printType, sameType, type SqlType } from '../plan/sql-type.ts'
 import { canonicalBigint, type SqlValue } from '../plan/sql-value.ts'
 import { fitDecimal, roundDecimal } from './decimal.ts'
@@ -12,7 +13,7 @@ import {
   timestampText,
   timeText,
 } from './iso-time.ts'
-import { doubleText, doubleToBigint, doubleToInt } from './java-double.ts'
+import { doubleToBigint, doubleToInt } from './java-narrowing.ts'
 import { javaTextFunction } from './java-text.ts'
 
 /** A conversion of non-null and null values: null stays null. @throws Error the value has no counterpart */
@@ -213,7 +214,7 @@ function toDecimal(from: SqlType, precision: number, scale: number): (value: Sql
 function toText(from: SqlType): (value: SqlValue) => SqlValue {
   switch (from.kind) {
     case 'DOUBLE':
-      return (value) => doubleText(value as number)
+      return (value) => javaDoubleText(value as number)
     case 'DECIMAL':
       return (value) => (value as Big).toFixed(from.scale)
     case 'TIMESTAMP':
@@ -253,14 +254,14 @@ export function parseBigint(text: string): number | bigint {
 }
 
 function parseWhole(text: string): bigint | null {
-  const found = /^([+-]?)(\d+)$/.exec(trimmed(text))
+  const found = /^([+-]?)(\d+)$/.exec(trimJava(text))
   if (found === null) return null
   return found[1] === '-' ? -BigInt(found[2]!) : BigInt(found[2]!)
 }
 
 /** Reads a decimal number, possibly with an exponent. @throws RangeError it isn't one */
 export function parseDecimal(text: string): Big {
-  const number = trimmed(text)
+  const number = trimJava(text)
   if (!/^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,9})?$/.test(number)) {
     throw new RangeError(`'${text}' is not a DECIMAL.`)
   }
@@ -274,19 +275,9 @@ export function parseDecimal(text: string): Big {
 
 /** Reads a finite double in Java's syntax. @throws RangeError it isn't one */
 export function parseDouble(text: string): number {
-  const number = trimmed(text)
-  if (!/^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[fFdD]?$/.test(number)) {
-    throw new RangeError(`'${text}' is not a DOUBLE.`)
-  }
-  const value = Number(number.replace(/[fFdD]$/, ''))
-  if (!Number.isFinite(value)) throw new RangeError(`'${text}' is beyond the range of DOUBLE.`)
+  const value = parseJavaDouble(text)
+  if (value === undefined || !Number.isFinite(value)) throw new RangeError(`'${text}' is not a DOUBLE.`)
   return value
-}
-
-/* Java's trim: everything up to the blank. */
-function trimmed(text: string): string {
-  // oxlint-disable-next-line no-control-regex
-  return text.replace(/^[\u0000-\u0020]+|[\u0000-\u0020]+$/g, '')
 }
 
 /** Reads padded or unpadded base64. @throws RangeError it isn't any */

@@ -3,7 +3,7 @@ import type { SqlType } from '../plan/sql-type.ts'
 import type { SqlValue } from '../plan/sql-value.ts'
 import { bigDecimalText } from './decimal.ts'
 import { clockText, DAY_MS, dateText } from './iso-time.ts'
-import { doubleText } from './java-double.ts'
+import { javaDoubleText } from '../base/java-double.ts'
 
 /** The text Java's collections show for their elements: `null`, `1.0E10`, `[1, 2]`, `{a=1}`, `Struct{F=1}`. */
 export function javaTextFunction(type: SqlType): (value: SqlValue) => string {
@@ -14,7 +14,7 @@ export function javaTextFunction(type: SqlType): (value: SqlValue) => string {
 function nonNullText(type: SqlType): (value: SqlValue) => string {
   switch (type.kind) {
     case 'DOUBLE':
-      return (value) => doubleText(value as number)
+      return (value) => javaDoubleText(value as number)
     case 'DECIMAL':
       return (value) => bigDecimalText(value as Big, type.scale)
     case 'BYTES':

@@ -2,7 +2,7 @@ import type Big from 'big.js'
 import { BOOLEAN, INTEGER, STRING, type SqlType } from '../../plan/sql-type.ts'
 import type { SqlValue } from '../../plan/sql-value.ts'
 import { compareFunction, equalsFunction, identityFunction } from '../comparison.ts'
-import { doubleText } from '../java-double.ts'
+import { javaDoubleText } from '../../base/java-double.ts'
 import { scalarFunction } from '../scalar-function.ts'
 import { arrayPattern, optional, typeVariable } from '../type-pattern.ts'
 
@@ -249,7 +249,7 @@ export const arrayJoin = scalarFunction({
 function elementText(element: SqlType): (item: SqlValue) => string {
   switch (element.kind) {
     case 'DOUBLE':
-      return (item) => (item === null ? 'null' : doubleText(item as number))
+      return (item) => (item === null ? 'null' : javaDoubleText(item as number))
     case 'DECIMAL':
       return (item) => (item === null ? 'null' : (item as Big).toFixed(element.scale))
     default:

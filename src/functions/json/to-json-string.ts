@@ -2,7 +2,7 @@ import type Big from 'big.js'
 import { STRING, type SqlType } from '../../plan/sql-type.ts'
 import type { SqlValue } from '../../plan/sql-value.ts'
 import { clockText, dateText, timestampText } from '../iso-time.ts'
-import { doubleText } from '../java-double.ts'
+import { javaDoubleText } from '../../base/java-double.ts'
 import { javaTextFunction } from '../java-text.ts'
 import { scalarFunction } from '../scalar-function.ts'
 import { typeVariable } from '../type-pattern.ts'
@@ -40,7 +40,7 @@ function nonNullPrinter(type: SqlType): (value: SqlValue) => string {
       return (value) => String(value as boolean | number | bigint)
     case 'DOUBLE':
       return (value) => {
-        const text = doubleText(value as number)
+        const text = javaDoubleText(value as number)
         return Number.isFinite(value) ? text : `"${text}"`
       }
     case 'DECIMAL':

@@ -1,7 +1,7 @@
 import Big from 'big.js'
 import { BIGINT, decimal, DOUBLE, INTEGER, type SqlType } from '../../plan/sql-type.ts'
 import { roundDecimal, type Rounding } from '../decimal.ts'
-import { doubleToBigint } from '../java-double.ts'
+import { doubleToBigint } from '../java-narrowing.ts'
 import { scalarFunction, type ScalarOverload } from '../scalar-function.ts'
 import { ANY_DECIMAL } from '../type-pattern.ts'
 

@@ -1,3 +1,4 @@
+import { trimJava } from '../../base/java-double.ts'
 import { STRING } from '../../plan/sql-type.ts'
 import { scalarFunction } from '../scalar-function.ts'
 
@@ -7,13 +8,7 @@ export const trim = scalarFunction({
   summary: 'The text without blanks and control characters at both ends.',
   args: { text: STRING },
   returns: STRING,
-  body(text: string) {
-    let start = 0
-    let end = text.length
-    while (start < end && text.charCodeAt(start) <= 32) start++
-    while (end > start && text.charCodeAt(end - 1) <= 32) end--
-    return text.slice(start, end)
-  },
+  body: trimJava,
   examples: [
     ["TRIM('  a b ')", 'a b'],
     ["TRIM('')", ''],
