@@ -34,8 +34,10 @@ export interface StoreRecord {
   readonly fingerprint: string
   readonly topic: string
   readonly topicId: string
-  /** Of the changelog: the first offset that is not in the pages. */
+  /** Of the changelog: all before it is in the pages. */
   readonly position: number
+  /** Of the changelog: nothing from it on is in the pages. */
+  readonly upTo: number
   readonly pages: number
   readonly sum: number
   /** Null: nothing expired. */

@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.ts'
+import type { Page } from './page-table.ts'
 import type { StoreKey } from './store.ts'
 
 /**
@@ -16,6 +17,8 @@ export interface Entry<V> {
   committed: V | undefined
   /** Bits: {@link DIRTY}, {@link FLUSHED}, {@link UNSAVED}, {@link SAVED}. */
   state: number
+  /** The page it is part of, in memory or not; null: of none yet, or not known. */
+  page: Page<V> | null
 }
 
 /** Changed in the open cycle. */
@@ -28,7 +31,16 @@ export const UNSAVED = 4
 export const SAVED = 8
 
 export function newEntry<V>(key: StoreKey, startMs: number, endMs: number): Entry<V> {
-  return { key, startMs, endMs, value: undefined, flushed: undefined, committed: undefined, state: 0 }
+  return {
+    key,
+    startMs,
+    endMs,
+    value: undefined,
+    flushed: undefined,
+    committed: undefined,
+    state: 0,
+    page: null,
+  }
 }
 
 /** By key, start, end: the order of entries within a store or bucket, in memory and in pages. */

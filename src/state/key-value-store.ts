@@ -13,7 +13,15 @@ import {
   type StoreContext,
 } from './managed-store.ts'
 import { OrderedKeys } from './ordered-keys.ts'
-import { PageTable, readPage, verifyPage, type EntryPlace, type Page } from './page-table.ts'
+import {
+  damaged,
+  PageTable,
+  readChecksum,
+  readPage,
+  verifyPage,
+  type EntryPlace,
+  type Page,
+} from './page-table.ts'
 import type { KeyValueStore, StoreKey, ValueCodec } from './store.ts'
 import { TableCheckpoint } from './table-checkpoint.ts'
 
@@ -35,6 +43,7 @@ export class PagedKeyValueStore<V> implements KeyValueStore<V>, ManagedStore {
   /** Built by the first scan. */
   #ordered: OrderedKeys | null = null
   #restoring = true
+  #last: Entry<V> | undefined
 
   constructor(name: string, codec: ValueCodec<V>, context: StoreContext) {
     this.name = name
@@ -53,6 +62,7 @@ export class PagedKeyValueStore<V> implements KeyValueStore<V>, ManagedStore {
       ledger: this.#ledger,
       prefix: this.#table.prefix,
       tables: () => [this.#table],
+      single: this.#table,
       tableOf: () => this.#table,
       openTable: () => this.#table,
       expiredBelowMs: () => -Infinity,
@@ -74,7 +84,7 @@ export class PagedKeyValueStore<V> implements KeyValueStore<V>, ManagedStore {
   }
 
   get(key: StoreKey): V | undefined {
-    const entry = this.#entries.get(key)
+    const entry = this.#find(key)
     if (entry !== undefined) return entry.value
     this.#assertLoaded(key)
     return undefined
@@ -82,7 +92,7 @@ export class PagedKeyValueStore<V> implements KeyValueStore<V>, ManagedStore {
 
   put(key: StoreKey, value: V): void {
     assert(!this.#restoring, `store ${this.name} is restored before it is changed`)
-    let entry = this.#entries.get(key)
+    let entry = this.#find(key)
     if (entry === undefined) {
       this.#assertLoaded(key)
       entry = newEntry(key, 0, 0)
@@ -129,10 +139,15 @@ export class PagedKeyValueStore<V> implements KeyValueStore<V>, ManagedStore {
       const page = this.#table.find(placeOf(key))
       if (page === undefined || page.entries !== null) return undefined
       const storageKey = this.#table.storageKey(page)
+      const { checksum } = page
       const [value] = await this.#context.source!.getMany([storageKey])
+      this.#context.assertReadable()
       // If the page was loaded or rewritten meanwhile, what was read may be outdated: look again.
-      if (this.#table.find(placeOf(key)) !== page || page.entries !== null || this.#entries.has(key)) continue
+      if (this.#table.find(placeOf(key)) !== page || page.entries !== null || page.checksum !== checksum)
+        continue
+      if (this.#entries.has(key)) continue
       verifyPage(storageKey, value ?? new Uint8Array(0))
+      if (readChecksum(value!) !== checksum) throw damaged(storageKey)
       let found: V | undefined
       readPage(value!, 0, (entryKey, _start, _end, bytes, start, end) => {
         if (entryKey === key) found = this.codec.decode(bytes, start, end)
@@ -196,10 +211,18 @@ export class PagedKeyValueStore<V> implements KeyValueStore<V>, ManagedStore {
 
   reset(): void {
     this.#entries.clear()
+    this.#last = undefined
     this.#ordered = null
     this.#ledger.reset()
     this.#table.reset()
     this.#restoring = true
+  }
+
+  /** An update reads and then writes: half of the look-ups are for the key of the last one. */
+  #find(key: StoreKey): Entry<V> | undefined {
+    const last = this.#last
+    if (last !== undefined && last.key === key) return last
+    return (this.#last = this.#entries.get(key))
   }
 
   #add(entry: Entry<V>): void {
@@ -209,6 +232,7 @@ export class PagedKeyValueStore<V> implements KeyValueStore<V>, ManagedStore {
 
   readonly #forget = (entry: Entry<V>): void => {
     if (this.#entries.get(entry.key) !== entry) return
+    if (this.#last === entry) this.#last = undefined
     this.#entries.delete(entry.key)
     this.#ordered?.delete(entry.key)
   }

@@ -37,8 +37,14 @@ export interface CheckpointedStore {
    * then, since cycles go on meanwhile.
    */
   prepare(): Promise<void> | undefined
-  /** Writes the pages of everything unsaved. The pages it touches are in memory. */
-  save(writes: PageWrite[], cycle: number): void
+  /**
+   * Writes the pages of everything unsaved. What that is, is settled when this returns; the writing may go
+   * on in the steps it returns, while cycles go on. Pages may then hold newer committed versions too: a
+   * restart reads their changelog records once more, which changes nothing.
+   */
+  save(writes: PageWrite[], cycle: number): Iterable<void> | void
+  /** The pages of the last save are stored. */
+  written?(): void
   /** Takes in a stored page while opening, verified, in order of keys. Expired pages are left alone. */
   open(key: string, value: Uint8Array, keep: boolean): void
   /** Prefix of the store's pages in storage. */

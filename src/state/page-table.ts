@@ -33,6 +33,8 @@ const PAGE_ENTRIES = 64
 const PAGE_BYTES = 2600
 /** A page is cut when it grows past this many times its size, so that a new entry rarely cuts one. */
 const SLACK = 1.5
+/** Entries written between two chances for the event loop: some milliseconds. */
+const STEP_ENTRIES = 8192
 /** Memory of an entry beside its key and value, estimated. */
 const ENTRY_BYTES = 160
 
@@ -57,6 +59,10 @@ export interface Page<V> {
   bytes: number
   /** The cycle that needed it last. */
   lastUse: number
+  /** Stays in memory: what is stored may be older, until the checkpoint under way is written. */
+  isPinned: boolean
+  /** An entry of it changed since the last checkpoint; only while one is put together. */
+  isTouched: boolean
 }
 
 /** What a page table needs of the index of entries it belongs to. */
@@ -87,6 +93,11 @@ export class PageTable<V> {
   #pages: Page<V>[] = []
   #coldCount = 0
   #memoryBytes = 0
+  #pinned: Page<V>[] = []
+  /** Between {@link save} and {@link written} all of the table that is in memory stays there. */
+  #isSaving = false
+  /** Removed from the pages by the save under way; their tombstones hide what is still stored. */
+  #gone: Entry<V>[] = []
 
   /** @param prefix of the storage keys of its pages */
   constructor(prefix: string, times: EntryTimes, host: PageHost<V>) {
@@ -142,6 +153,8 @@ export class PageTable<V> {
       checksum: readChecksum(value),
       bytes: value.length,
       lastUse: 0,
+      isPinned: false,
+      isTouched: false,
     }
     this.#pages.push(page)
     this.#coldCount++
@@ -152,15 +165,26 @@ export class PageTable<V> {
   /** Takes a stored page's entries into memory; entries already there are newer and stay. */
   fill(page: Page<V>, value: Uint8Array): void {
     assert(page.entries === null, 'a page is loaded once')
+    if (readChecksum(value) !== page.checksum) throw damaged(this.storageKey(page))
     const entries: Entry<V>[] = []
     readPage(value, this.times, (key, startMs, endMs, bytes, start, end) => {
       let entry = this.#host.find(key, startMs, endMs)
       if (entry === undefined) {
         const decoded = this.#host.codec.decode(bytes, start, end)
-        entry = { key, startMs, endMs, value: decoded, flushed: undefined, committed: decoded, state: SAVED }
+        entry = {
+          key,
+          startMs,
+          endMs,
+          value: decoded,
+          flushed: undefined,
+          committed: decoded,
+          state: SAVED,
+          page,
+        }
         this.#host.add(entry)
       } else {
         entry.state |= SAVED
+        entry.page = page
       }
       entries.push(entry)
     })
@@ -171,51 +195,99 @@ export class PageTable<V> {
 
   /** Lets go of a page's entries; those that differ from the stored page stay in memory. */
   evict(page: Page<V>): void {
-    if (page.entries === null) return
+    if (page.entries === null || page.isPinned || this.#isSaving) return
     for (const entry of page.entries) if (entry.state === SAVED) this.#host.forget(entry)
     this.#memoryBytes -= memoryBytesOf(page)
     page.entries = null
     this.#coldCount++
   }
 
-  /** The pages a save of these entries (sorted) would rewrite. */
-  touched(changed: readonly Entry<V>[]): Page<V>[] {
-    const touched: Page<V>[] = []
+  /** Pages that a save of these entries has to rewrite and that are not in memory. All it touches are pinned. */
+  coldFor(changed: readonly Entry<V>[]): Page<V>[] {
+    const cold: Page<V>[] = []
     for (const entry of changed) {
-      const page = this.find(entry)
-      if (page !== undefined && touched[touched.length - 1] !== page) touched.push(page)
+      const page = entry.page ?? this.find(entry)
+      if (page === undefined || page.isPinned) continue
+      this.#pin(page)
+      if (page.entries === null) cold.push(page)
     }
-    return touched
+    // Pinned by an earlier round whose load failed or is under way.
+    for (const page of this.#pinned) if (page.entries === null && !cold.includes(page)) cold.push(page)
+    return cold
   }
 
   /**
-   * Rewrites the pages of `changed` (sorted, each once) to hold their committed versions. All pages they
-   * touch are in memory. The table is as after the write at once: if the write fails, it must be reopened.
+   * Rewrites the pages of `changed` (each entry once) to hold their committed versions, in steps: between
+   * them the table is whole and cycles may go on. All pages it touches are in memory, and stay there until
+   * {@link written}. If the write fails, the table must be opened again.
    */
-  save(changed: readonly Entry<V>[], writes: PageWrite[], cycle: number): void {
-    const pages: Page<V>[] = []
-    let copied = 0
-    for (let at = 0; at < changed.length;) {
-      const index = this.#indexOf(changed[at]!)
+  save(changed: readonly Entry<V>[], writes: PageWrite[], cycle: number): Iterable<void> {
+    this.#isSaving = true
+    return this.#saveInSteps(changed, writes, cycle)
+  }
+
+  *#saveInSteps(changed: readonly Entry<V>[], writes: PageWrite[], cycle: number): Iterable<void> {
+    const touched: Page<V>[] = []
+    const unordered: Entry<V>[] = []
+    for (const [i, entry] of changed.entries()) {
+      if (i % STEP_ENTRIES === STEP_ENTRIES - 1) yield
+      const { page } = entry
+      if (page === null) {
+        if (entry.committed === undefined) this.#gone.push(entry)
+        else unordered.push(entry)
+      } else if (!page.isTouched) {
+        page.isTouched = true
+        touched.push(page)
+      }
+    }
+    yield
+    const added = yield* sortInSteps(unordered)
+    let sinceYield = 0
+    for (let at = 0; at < added.length;) {
+      const index = this.#indexOf(added[at]!)
       const next = this.#pages[index + 1]
       let end = at + 1
-      while (end < changed.length && (next === undefined || compareEntries(changed[end]!, next.lower) < 0))
+      while (
+        end < added.length &&
+        end - at < STEP_ENTRIES &&
+        (next === undefined || compareEntries(added[end]!, next.lower) < 0)
+      ) {
         end++
-      for (; copied < index; copied++) pages.push(this.#pages[copied]!)
-      const old = this.#pages[index]
-      copied = index + 1
-      const merged = this.#merge(old?.entries ?? [], changed, at, end)
-      const cut = this.#cut(merged, old, cycle, writes)
-      if (old !== undefined && !cut.some((page) => samePlace(page.lower, old.lower))) {
-        writes.push({ key: this.storageKey(old), value: null })
       }
-      pages.push(...cut)
+      this.#rewrite(index, added.slice(at, end), writes, cycle)
+      sinceYield += end - at + PAGE_ENTRIES
+      if (sinceYield >= STEP_ENTRIES) {
+        yield
+        sinceYield = 0
+      }
       at = end
     }
-    for (; copied < this.#pages.length; copied++) pages.push(this.#pages[copied]!)
-    this.#pages = pages
-    this.#memoryBytes = 0
-    for (const page of pages) this.#memoryBytes += memoryBytesOf(page)
+    for (const page of touched) {
+      // Not if it was rewritten above, or replaced by several.
+      if (!page.isTouched) continue
+      this.#rewrite(this.#indexOf(page.lower), [], writes, cycle)
+      sinceYield += PAGE_ENTRIES
+      if (sinceYield >= STEP_ENTRIES) {
+        yield
+        sinceYield = 0
+      }
+    }
+  }
+
+  /** What {@link save} wrote is stored. */
+  written(): void {
+    this.#isSaving = false
+    for (const page of this.#pinned) page.isPinned = false
+    this.#pinned = []
+    for (const entry of this.#gone) {
+      // It may have come back meanwhile, and even changed again.
+      if (entry.page !== null) continue
+      entry.state &= ~SAVED
+      if (entry.value === undefined && entry.committed === undefined && entry.state === 0) {
+        this.#host.forget(entry)
+      }
+    }
+    this.#gone = []
   }
 
   /** The range of storage keys that holds the entries from `from` on with keys below `toKey`; null is an open end. */
@@ -229,6 +301,9 @@ export class PageTable<V> {
   /** Forgets all pages; entries in memory are the host's business. */
   reset(): void {
     this.#pages = []
+    this.#isSaving = false
+    this.#pinned = []
+    this.#gone = []
     this.#coldCount = 0
     this.#memoryBytes = 0
   }
@@ -245,39 +320,56 @@ export class PageTable<V> {
     return low
   }
 
-  /** `old` with the changes of changed[at, end): sorted, without entries whose committed version is gone. */
-  #merge(old: readonly Entry<V>[], changed: readonly Entry<V>[], at: number, end: number): Entry<V>[] {
+  #pin(page: Page<V>): void {
+    if (page.isPinned) return
+    page.isPinned = true
+    this.#pinned.push(page)
+  }
+
+  /** Writes the page at `index` anew, with more entries (sorted, none of them in it). It may become several, or none. */
+  #rewrite(index: number, added: readonly Entry<V>[], writes: PageWrite[], cycle: number): void {
+    const old = this.#pages[index]
+    if (old !== undefined) {
+      assert(old.entries !== null, 'a page is in memory when it is rewritten')
+      old.isTouched = false
+      this.#memoryBytes -= memoryBytesOf(old)
+    }
+    const entries = this.#merged(old?.entries ?? [], added)
+    const pages = this.#cut(entries, old, cycle, writes)
+    if (pages.length === 1 && pages[0] === old) {
+      this.#memoryBytes += memoryBytesOf(old!)
+      return
+    }
+    if (old !== undefined && !pages.some((page) => samePlace(page.lower, old.lower))) {
+      writes.push({ key: this.storageKey(old), value: null })
+    }
+    for (const page of pages) this.#memoryBytes += memoryBytesOf(page)
+    this.#pages.splice(index, old === undefined ? 0 : 1, ...pages)
+  }
+
+  /** Both as one list, without entries whose committed version is gone. */
+  #merged(old: readonly Entry<V>[], added: readonly Entry<V>[]): Entry<V>[] {
     const merged: Entry<V>[] = []
-    let o = 0
-    while (o < old.length || at < end) {
-      let entry: Entry<V>
-      if (at === end) {
-        entry = old[o++]!
-      } else if (o === old.length) {
-        entry = changed[at++]!
-      } else {
-        const order = old[o] === changed[at] ? 0 : compareEntries(old[o]!, changed[at]!)
-        if (order < 0) {
-          entry = old[o++]!
-        } else {
-          entry = changed[at++]!
-          if (order === 0) o++
-        }
-      }
-      if (entry.committed === undefined) {
-        entry.state &= ~SAVED
-        if (entry.value === undefined && entry.state === 0) this.#host.forget(entry)
-      } else {
-        entry.state |= SAVED
+    // Removed again since the save began: it is nowhere.
+    const take = (entry: Entry<V>): void => {
+      if (entry.committed !== undefined) merged.push(entry)
+    }
+    let a = 0
+    for (const entry of old) {
+      while (a < added.length && compareEntries(added[a]!, entry) < 0) take(added[a++]!)
+      if (entry.committed !== undefined) {
         merged.push(entry)
+      } else {
+        entry.page = null
+        this.#gone.push(entry)
       }
     }
+    while (a < added.length) take(added[a++]!)
     return merged
   }
 
-  /** Writes entries as one page or, where they are too many, several. */
+  /** Writes entries as one page, `old` if its place stays, or, where they are too many, several. */
   #cut(entries: Entry<V>[], old: Page<V> | undefined, cycle: number, writes: PageWrite[]): Page<V>[] {
-    const pages: Page<V>[] = []
     body.clear()
     const starts: number[] = []
     for (const entry of entries) {
@@ -287,28 +379,65 @@ export class PageTable<V> {
     const total = body.length
     starts.push(total)
     const isOne = entries.length <= PAGE_ENTRIES * SLACK && total <= PAGE_BYTES * SLACK
+    const pages: Page<V>[] = []
     for (let from = 0; from < entries.length;) {
       let to = isOne ? entries.length : from + 1
       while (to < entries.length && to - from < PAGE_ENTRIES && starts[to + 1]! - starts[from]! <= PAGE_BYTES)
         to++
       const { key, startMs, endMs } = entries[from]!
-      const page: Page<V> = {
-        lower: { key, startMs, endMs },
-        entries: isOne ? entries : entries.slice(from, to),
-        checksum: 0,
-        bytes: 0,
-        lastUse: cycle,
+      const isSame = isOne && old !== undefined && samePlace(old.lower, entries[from]!)
+      const page: Page<V> = isSame
+        ? old
+        : {
+            lower: { key, startMs, endMs },
+            entries: null,
+            checksum: 0,
+            bytes: 0,
+            lastUse: cycle,
+            isPinned: false,
+            isTouched: false,
+          }
+      page.entries = isOne ? entries : entries.slice(from, to)
+      for (const entry of page.entries) {
+        entry.page = page
+        entry.state |= SAVED
       }
       const storageKey = this.storageKey(page)
       const value = sealPage(storageKey, to - from, body.bytes, starts[from]!, starts[to]!)
       page.checksum = readChecksum(value)
       page.bytes = value.length
+      this.#pin(page)
       writes.push({ key: storageKey, value })
       pages.push(page)
       from = to
     }
     return pages
   }
+}
+
+/** A merge sort that lets the event loop in between: 250,000 entries take a third of a second. */
+function* sortInSteps<V>(entries: Entry<V>[]): Generator<void, Entry<V>[]> {
+  let runs: Entry<V>[][] = []
+  for (let at = 0; at < entries.length; at += STEP_ENTRIES) {
+    runs.push(entries.slice(at, at + STEP_ENTRIES).sort(compareEntries))
+    yield
+  }
+  while (runs.length > 1) {
+    const merged: Entry<V>[][] = []
+    for (let r = 0; r < runs.length; r += 2) {
+      const left = runs[r]!
+      const right = runs[r + 1] ?? []
+      const both: Entry<V>[] = []
+      for (let l = 0, i = 0; l < left.length || i < right.length;) {
+        const isLeft = i === right.length || (l < left.length && compareEntries(left[l]!, right[i]!) <= 0)
+        both.push(isLeft ? left[l++]! : right[i++]!)
+        if (both.length % (2 * STEP_ENTRIES) === 0) yield
+      }
+      merged.push(both)
+    }
+    runs = merged
+  }
+  return runs[0] ?? []
 }
 
 /** Gives `value` the checksum in its first four bytes. */

@@ -1,4 +1,4 @@
-import { compareEntries, type Entry, type EntryLedger } from './entry.ts'
+import type { Entry, EntryLedger } from './entry.ts'
 import {
   loadPages,
   pagePlace,
@@ -16,6 +16,8 @@ export interface TableLayout<V> {
   /** Prefix of the store's keys in storage. */
   readonly prefix: string
   tables(): readonly PageTable<V>[]
+  /** The only table, where there is one. */
+  readonly single?: PageTable<V>
   /** The table of an entry; undefined: it has expired. */
   tableOf(entry: Entry<V>): PageTable<V> | undefined
   /** The table of a stored page, whose key is the store's prefix and `suffix`. */
@@ -33,6 +35,8 @@ const NEW_ENTRY_BYTES = 300
 export class TableCheckpoint<V> implements CheckpointedStore {
   readonly #layout: TableLayout<V>
   #clearedBelowMs = -Infinity
+  /** Tables of the save under way. */
+  #saved: PageTable<V>[] = []
 
   constructor(layout: TableLayout<V>) {
     this.#layout = layout
@@ -70,20 +74,21 @@ export class TableCheckpoint<V> implements CheckpointedStore {
     if (this.#layout.tables().every((table) => table.isResident)) return undefined
     const cold: PagePlace[] = []
     for (const [table, entries] of this.#byTable(this.#layout.ledger.unsaved)) {
-      if (table.isResident) continue
-      for (const page of table.touched(entries)) {
-        // Pinned until the save rewrites it.
-        page.lastUse = Infinity
-        if (page.entries === null) cold.push(pagePlace(table, page))
-      }
+      for (const page of table.coldFor(entries)) cold.push(pagePlace(table, page))
     }
     return loadPages(this.#layout.context, cold)
   }
 
-  save(writes: PageWrite[], cycle: number): void {
-    for (const [table, entries] of this.#byTable(this.#layout.ledger.takeUnsaved())) {
-      table.save(entries, writes, cycle)
-    }
+  save(writes: PageWrite[], cycle: number): Iterable<void> {
+    const byTable = this.#byTable(this.#layout.ledger.takeUnsaved())
+    this.#saved = [...byTable.keys()]
+    // Every table is told now: from here on nothing of it is let go.
+    return oneAfterAnother(Array.from(byTable, ([table, entries]) => table.save(entries, writes, cycle)))
+  }
+
+  written(): void {
+    for (const table of this.#saved) table.written()
+    this.#saved = []
   }
 
   open(key: string, value: Uint8Array, keep: boolean): void {
@@ -97,7 +102,7 @@ export class TableCheckpoint<V> implements CheckpointedStore {
     const candidates: { readonly table: PageTable<V>; readonly page: Page<V> }[] = []
     for (const table of this.#layout.tables()) {
       for (const page of table.pages) {
-        if (page.entries !== null && page.lastUse < cycle) candidates.push({ table, page })
+        if (page.entries !== null && !page.isPinned && page.lastUse < cycle) candidates.push({ table, page })
       }
     }
     candidates.sort((a, b) => a.page.lastUse - b.page.lastUse)
@@ -121,9 +126,11 @@ export class TableCheckpoint<V> implements CheckpointedStore {
     return from === to ? [] : [{ from: prefix + from, to: prefix + to }]
   }
 
-  /** Entries per table, sorted; those that expired meanwhile are left out. */
-  #byTable(entries: readonly Entry<V>[]): Map<PageTable<V>, Entry<V>[]> {
+  /** Entries per table; those that expired meanwhile are left out. */
+  #byTable(entries: readonly Entry<V>[]): ReadonlyMap<PageTable<V>, readonly Entry<V>[]> {
     const byTable = new Map<PageTable<V>, Entry<V>[]>()
+    const { single } = this.#layout
+    if (single !== undefined) return new Map([[single, entries]])
     for (const entry of entries) {
       const table = this.#layout.tableOf(entry)
       if (table === undefined) continue
@@ -131,7 +138,10 @@ export class TableCheckpoint<V> implements CheckpointedStore {
       if (list === undefined) byTable.set(table, [entry])
       else list.push(entry)
     }
-    for (const list of byTable.values()) list.sort(compareEntries)
     return byTable
   }
+}
+
+function* oneAfterAnother(steps: readonly Iterable<void>[]): Iterable<void> {
+  for (const step of steps) yield* step
 }

@@ -54,6 +54,8 @@ interface OpenStore {
   readonly changelog: ChangelogWriter
   /** The first changelog offset that the committed entries don't contain. */
   position: number
+  /** Its value when the save under way began. */
+  saving: number
   /** The changelog holds the store's fingerprint. */
   isNamed: boolean
   /** Records of the commit under way. */
@@ -258,8 +260,12 @@ export class TaskState implements TaskStores {
     return waits.length === 0 ? undefined : Promise.all(waits).then(() => {})
   }
 
-  /** For the checkpoint: writes what changed since the last one; null: nothing did. */
-  save(writes: PageWrite[]): Readonly<Record<string, StoreRecord>> | null {
+  /**
+   * For the checkpoint: writes what changed since the last one, in steps; null: nothing did. What is
+   * committed when this is called is in it. Then, when all steps are done, {@link saveRecords}, and after
+   * the write {@link written}.
+   */
+  save(writes: PageWrite[]): Iterable<void> | null {
     if (
       !this.#changedSinceSave ||
       this.#isOpeningPages ||
@@ -270,23 +276,38 @@ export class TaskState implements TaskStores {
     }
     this.#changedSinceSave = false
     this.#unsavedRecords = 0
+    const steps: Iterable<void>[] = []
+    for (const open of this.#stores.values()) {
+      open.saving = open.position
+      const more = open.store.checkpoint.save(writes, this.#cycle)
+      if (more !== undefined) steps.push(more)
+    }
+    return chain(steps)
+  }
+
+  /** For the checkpoint: what the pages add up to once the steps of {@link save} are done. */
+  saveRecords(): Readonly<Record<string, StoreRecord>> {
     const records: Record<string, StoreRecord> = {}
-    for (const [name, { store, topic, position }] of this.#stores) {
-      const { checkpoint } = store
-      checkpoint.save(writes, this.#cycle)
-      const { pages, sum } = checkpoint.digest()
-      const { expiredBelowMs } = checkpoint
+    for (const [name, { store, topic, position, saving }] of this.#stores) {
+      const { pages, sum } = store.checkpoint.digest()
+      const { expiredBelowMs } = store.checkpoint
       records[name] = {
         fingerprint: store.fingerprint,
         topic,
         topicId: this.#host.log.topic(topic)?.id ?? '',
-        position,
+        position: saving,
+        upTo: position,
         pages,
         sum,
         expiredBelowMs: expiredBelowMs === -Infinity ? null : expiredBelowMs,
       }
     }
     return records
+  }
+
+  /** For the checkpoint: it is stored. */
+  written(): void {
+    for (const { store } of this.#stores.values()) store.checkpoint.written?.()
   }
 
   /** For the checkpoint: what may be cleared now that it is written. */
@@ -302,6 +323,7 @@ export class TaskState implements TaskStores {
       topic: this.#topicOf(store.name),
       changelog: new ChangelogWriter(),
       position: 0,
+      saving: 0,
       isNamed: false,
       underWay: 0,
     })
@@ -358,7 +380,7 @@ export class TaskState implements TaskStores {
       }
       if (log.topic(topic) === undefined) continue
       const { logStart, highWatermark } = log.ends(topic, this.partition)
-      if (saved.position > highWatermark) return `store ${store.name} is ahead of its changelog`
+      if (saved.upTo > highWatermark) return `store ${store.name} is ahead of its changelog`
       if (saved.position < logStart) return `the changelog of store ${store.name} starts after its checkpoint`
     }
     for (const open of stores) {
@@ -464,6 +486,10 @@ export class TaskState implements TaskStores {
       hint: 'Try again in a moment.',
     })
   }
+}
+
+function* chain(steps: readonly Iterable<void>[]): Iterable<void> {
+  for (const step of steps) yield* step
 }
 
 function changedFingerprint(store: ManagedStore, found: string): StorageError {

@@ -55,6 +55,9 @@ export interface WorkerStateMetrics {
 
 /** A checkpoint may take at most this share of the main thread: after a long one the next waits longer. */
 const BUILD_SHARE_MAX = 0.1
+/** Work on a checkpoint before the event loop gets a turn; the second while more than enough waits for one. */
+const STEP_MS = 5
+const STEP_MS_BEHIND = 25
 /** How many reasons of dropped checkpoints are kept. */
 const REASONS_MAX = 20
 
@@ -149,8 +152,7 @@ export class WorkerState {
   checkpointIfDue(): void {
     if (this.#storage === null || this.#saving !== null || this.#failure !== null) return
     const { clock, checkpointIntervalMs = 1000, replayRecordsMax = 250_000 } = this.#options
-    let records = 0
-    for (const task of this.#tasks.values()) records += task.unsavedRecords
+    const records = this.#unsavedRecords()
     if (records === 0) return
     const ageMs = clock.monotonicMs() - this.#lastCheckpointMs
     const pauseMs =
@@ -173,6 +175,16 @@ export class WorkerState {
     } finally {
       this.#saving = null
     }
+  }
+
+  #unsavedRecords(): number {
+    let records = 0
+    for (const task of this.#tasks.values()) records += task.unsavedRecords
+    return records
+  }
+
+  get #isBehind(): boolean {
+    return this.#unsavedRecords() >= (this.#options.replayRecordsMax ?? 250_000)
   }
 
   get metrics(): WorkerStateMetrics {
@@ -212,37 +224,56 @@ export class WorkerState {
         if (waits.length === 0) break
         await Promise.all(waits)
       }
-      // From here to the write nothing may be awaited: this is one moment of all tasks.
+      // What all tasks have committed at this moment is in the checkpoint: nothing is awaited until it is settled.
       const { clock, log, epoch } = this.#options
-      const startedMs = clock.monotonicMs()
       const writes: PageWrite[] = []
       const saved: TaskState[] = []
-      const number = this.#number
+      const steps: Iterable<void>[] = []
+      let startedMs = clock.monotonicMs()
+      let buildMs = 0
       for (const task of this.#tasks.values()) {
-        const stores = task.save(writes)
-        if (stores === null) continue
+        const taskSteps = task.save(writes)
+        if (taskSteps === null) continue
         saved.push(task)
-        const key = taskKey(task.id)
-        const record: TaskRecord = { logId: log.id, epoch, number, stores }
-        writes.push({ key, value: encodeRecord(key, record) })
+        steps.push(taskSteps)
       }
       if (saved.length === 0) return
+      for (const taskSteps of steps) {
+        for (const _ of taskSteps) {
+          const nowMs = clock.monotonicMs()
+          if (nowMs - startedMs < (this.#isBehind ? STEP_MS_BEHIND : STEP_MS)) continue
+          buildMs += nowMs - startedMs
+          await new Promise<void>((resolve) => setImmediate(resolve))
+          if (this.#failure !== null) throw failed(this.#failure.error)
+          startedMs = clock.monotonicMs()
+        }
+      }
+      const number = this.#number
+      for (const task of saved) {
+        const key = taskKey(task.id)
+        const record: TaskRecord = { logId: log.id, epoch, number, stores: task.saveRecords() }
+        writes.push({ key, value: encodeRecord(key, record) })
+      }
       const bytes = writes.reduce((sum, { key, value }) => sum + key.length + (value?.length ?? 0), 0)
       const key = commitKey(number)
       writes.push({ key, value: encodeRecord(key, { number, logId: log.id, epoch, bytes }) })
       this.#commits.push({ number, bytes })
       for (const old of this.#outdatedCommits()) writes.push({ key: commitKey(old), value: null })
       this.#number = number + 1
-      this.#lastBuildMs = clock.monotonicMs() - startedMs
+      this.#lastBuildMs = buildMs + clock.monotonicMs() - startedMs
       this.#lastBytes = bytes
-      this.#lastCheckpointMs = clock.monotonicMs()
+      startedMs = clock.monotonicMs()
+      this.#lastCheckpointMs = startedMs
       crashPoint('state-before-checkpoint')
       await storage.write(writes)
       crashPoint('state-after-checkpoint')
-      this.#lastWriteMs = clock.monotonicMs() - startedMs - this.#lastBuildMs
+      this.#lastWriteMs = clock.monotonicMs() - startedMs
       this.#checkpoints++
       this.#failedWrites = 0
-      for (const task of saved) this.#clearExpired(storage, task)
+      for (const task of saved) {
+        task.written()
+        this.#clearExpired(storage, task)
+      }
     } catch (error) {
       this.#failedWrites++
       this.#lastCheckpointMs = this.#options.clock.monotonicMs()

@@ -20,6 +20,14 @@ const files = {
 } as unknown as FileSystem
 const noFiles = { makeDirectory: async () => {}, removeTree: async () => {} } as unknown as FileSystem
 
+/** Time passes with every look at it: a checkpoint in steps lets others in at each of them. */
+class HurriedClock extends ManualClock {
+  #ms = 0
+  override monotonicMs(): number {
+    return (this.#ms += 1000)
+  }
+}
+
 /** A key-value store and windows of which the same is known by a plain map. */
 class Fixture {
   log = new MemoryLog()
@@ -44,7 +52,7 @@ class Fixture {
       directory: 'state',
       log: this.log.log,
       fileSystem: noFiles,
-      clock: new ManualClock(),
+      clock: new HurriedClock(),
       epoch: this.epoch,
       memoryBytesMax: 1e9,
       ...this.#options,
@@ -104,11 +112,22 @@ class Fixture {
   }
 }
 
+/** A checkpoint, and cycles in between its steps. */
+async function cyclesMeanwhile(f: Fixture, cycles: number, changes: number, keys: number): Promise<void> {
+  const saved = f.worker.checkpoint()
+  for (let i = 0; i < cycles; i++) {
+    await f.cycle(changes, keys)
+    await f.expectState()
+    await new Promise<void>((resolve) => setImmediate(resolve))
+  }
+  await saved
+}
+
 function sorted(map: ReadonlyMap<string, string>): (readonly [string, string])[] {
   return [...map].sort(([a], [b]) => (a < b ? -1 : 1))
 }
 
-const steps = fc.array(fc.constantFrom('cycle', 'cycle', 'checkpoint', 'restart'), {
+const steps = fc.array(fc.constantFrom('cycle', 'cycle', 'checkpoint', 'cycles-meanwhile', 'restart'), {
   minLength: 3,
   maxLength: 25,
 })
@@ -123,6 +142,7 @@ test.prop([steps, crashes, fc.integer({ min: 1, max: 1e6 }), fc.constantFrom(1, 
     for (const step of plan) {
       if (step === 'cycle') await f.cycle()
       else if (step === 'checkpoint') await f.worker.checkpoint()
+      else if (step === 'cycles-meanwhile') await cyclesMeanwhile(f, 3, 20, 300)
       else {
         await f.worker.close()
         await f.start()
@@ -281,6 +301,24 @@ test('a cache much smaller than the state stays small, and gives the same', asyn
   expect(f.worker.metrics.memoryBytes).toBeLessThan(150_000)
   await f.expectState()
   expect(f.expected.size).toBeGreaterThan(3000)
+})
+
+test('cycles and scans while a large checkpoint is put together see what is committed', async () => {
+  const disk = new ModelDisk()
+  for (const memoryBytesMax of [1e9, 1_000_000]) {
+    const f = new Fixture({ openStorage: async () => disk.open(), memoryBytesMax })
+    await f.start()
+    await f.cycle(20_000, 30_000)
+    await cyclesMeanwhile(f, 4, 500, 30_000)
+    await cyclesMeanwhile(f, 2, 500, 30_000)
+    await f.cycle(100, 30_000)
+    // Crashed with the last cycle not in the checkpoint.
+    await f.start()
+    await f.expectState()
+    expect(f.worker.metrics.dropped).toBe(0)
+    await f.worker.close()
+    disk.crash('lost-tail', seededRandom(1), 10_000)
+  }
 })
 
 test('a rebuild of more than fits keeps within memory', async () => {
