@@ -51,10 +51,14 @@ export async function runCommand(
     const ended = new AbortController()
     const stop = AbortSignal.any([context.stop, ended.signal])
     const shown: Promise<number>[] = []
+    let passedOver = 0
     for (const { file, text } of scripts) {
       for (const statement of scriptStatements(text)) {
         try {
-          if (isThere(millrace, statement)) continue
+          if (isThere(millrace, statement)) {
+            passedOver++
+            continue
+          }
           const [result] = await millrace.sql(statement.text)
           if (result !== undefined) shown.push(show(result, context, stop, options))
         } catch (error) {
@@ -64,6 +68,13 @@ export async function runCommand(
           return exitCodeFor(error)
         }
       }
+    }
+    if (passedOver > 0) {
+      const what =
+        passedOver === 1
+          ? '1 statement was passed over: what it makes is'
+          : `${passedOver} statements were passed over: what they make is`
+      terminal.err(`${styled(terminal, 'dim', `${what} there already.`)}\n`)
     }
     const code =
       options.untilIdle === true ? await untilIdle(millrace, context) : await untilStopped(millrace, context)

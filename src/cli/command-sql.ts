@@ -44,7 +44,7 @@ export async function sqlCommand(context: CommandContext, options: SqlCommandOpt
   }
   return withMillrace(context, options, async (millrace) => {
     for (const definition of definitions) await millrace.sql(definition)
-    if (text === undefined) return runShell(millrace, terminal, { json })
+    if (text === undefined) return runShell(millrace, terminal, { json, stop: context.stop })
     return runScript(millrace, context, text, json)
   })
 }

@@ -22,6 +22,8 @@ export interface ShellOptions {
   readonly output?: Writable
   /** null: no history is kept. Default: a file in the user's home. */
   readonly historyFile?: string | null
+  /** Ends the shell, as its user would. */
+  readonly stop?: AbortSignal
 }
 
 /** Runs the interactive shell until its user leaves. @returns the exit code */
@@ -49,6 +51,7 @@ class Shell {
   #typed: string[] = []
   #running: AbortController | null = null
   #isBusy = false
+  #hasLeft = false
   #isExpanded = false
   #isTimed = false
   #lastQuery: string | null = null
@@ -82,6 +85,7 @@ class Shell {
     })
     this.#readline.on('SIGINT', () => this.#interrupt())
     this.#readline.on('close', () => {
+      this.#hasLeft = true
       this.#running?.abort()
       this.#leave()
     })
@@ -89,6 +93,7 @@ class Shell {
       `${styled(this.#terminal, 'dim', 'Millrace. "help" lists commands, statements end with ";", Ctrl-D ends.')}\n`,
     )
     this.#prompt()
+    this.#options.stop?.addEventListener('abort', () => this.#readline.close(), { once: true })
     await left
     await this.#saveHistory()
     return EXIT.done
@@ -115,7 +120,7 @@ class Shell {
     const text = this.#typed.join('\n')
     const { statements, rest } = splitStatements(text)
     if (statements.length === 0 && rest !== '') return
-    this.#joinHistory(this.#typed.length, text)
+    this.#joinHistory(this.#typed)
     this.#typed = rest === '' ? [] : [rest]
     for (const statement of statements) if (!(await this.#runStatement(statement))) break
   }
@@ -260,14 +265,15 @@ class Shell {
     }
     const hasTyped = this.#typed.length > 0 || this.#readline.line !== ''
     this.#typed = []
+    this.#terminal.out(hasTyped ? '^C\n' : '\nCtrl-D or exit ends.\n')
+    // Readline keeps the line under the cursor: delete it as its user would.
     this.#readline.write(null, { ctrl: true, name: 'e' })
     this.#readline.write(null, { ctrl: true, name: 'u' })
-    this.#terminal.out(hasTyped ? '\n' : '\nCtrl-D or exit ends.\n')
     this.#prompt()
   }
 
   #prompt(): void {
-    if (this.#isBusy) return
+    if (this.#isBusy || this.#hasLeft) return
     this.#readline.setPrompt(this.#typed.length === 0 ? PROMPT : PROMPT_MORE)
     this.#readline.prompt()
   }
@@ -289,9 +295,11 @@ class Shell {
   }
 
   /** Makes the last lines one entry, so that a statement comes back whole. */
-  #joinHistory(lines: number, text: string): void {
-    if (lines < 2 || text.includes('--')) return // a comment would swallow the lines after it
-    this.#history.splice(0, lines, text.replaceAll(/\s*\n\s*/g, ' ').trim())
+  #joinHistory(lines: readonly string[]): void {
+    if (lines.length < 2 || lines.some((line) => line.includes('--'))) return // a comment would swallow the lines after it
+    const history = this.#history
+    for (const line of lines.toReversed()) if (history[0] === line) history.shift()
+    history.unshift(lines.map((line) => line.trim()).join(' '))
   }
 
   #showHistory(): void {
