@@ -60,12 +60,13 @@ export class InputFeed {
     this.#reader = reader
     const fresh = options.committed.length === 0
     const joined = joinedTables(run.plan.root)
+    const alwaysWhole = tablesInJoins(run.plan.root)
     this.#states = run.inputs.map((input) => {
       reader.register(input.source.source, run.neededColumns(input.source))
       const known = options.committed.find((c) => c.topic === input.topic && c.partition === input.partition)
       const ends = log.ends(input.topic, input.partition)
-      const isTable = input.source.output === 'table'
-      const start = options.reset === 'latest' && !isTable ? ends.lastStable : ends.logStart
+      const start =
+        options.reset === 'latest' && !alwaysWhole.has(input.source) ? ends.lastStable : ends.logStart
       const offset = known?.offset ?? start
       return {
         input,
@@ -127,6 +128,11 @@ export class InputFeed {
       offset: s.consumedOffset,
       metadata: s.eventTimeMs < 0 ? '' : String(s.eventTimeMs),
     }))
+  }
+
+  /** Records passed over since the last {@link takeUnreadable}. */
+  get unreadable(): readonly UnreadableAt[] {
+    return this.#unreadable
   }
 
   /** Records passed over since the last call because they could not be read. */
@@ -219,5 +225,16 @@ function joinedTables(root: PlanNode): ReadonlySet<PlanNode> {
     inputsOf(node).forEach(visit)
   }
   visit(root)
+  return tables
+}
+
+/** Table sources that are joined with anything: read from their beginning, wherever else reading starts. */
+function tablesInJoins(root: PlanNode): ReadonlySet<PlanNode> {
+  const tables = new Set<PlanNode>()
+  const visit = (node: PlanNode, isJoined: boolean): void => {
+    if (node.kind === 'source' && node.output === 'table' && isJoined) tables.add(node)
+    for (const input of inputsOf(node)) visit(input, isJoined || node.kind.endsWith('-join'))
+  }
+  visit(root, false)
   return tables
 }

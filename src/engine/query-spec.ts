@@ -8,6 +8,8 @@ export interface QuerySpec {
   readonly reset: 'earliest' | 'latest'
   /** When its inputs have been silent this long, wall-clock time counts as event time; null: never. */
   readonly idleMs: number | null
+  /** Settings in force when it was made, by full name; absent: the worker's. */
+  readonly settings?: ReadonlyMap<string, string>
   /** Result batches, as their cycle commits. */
   readonly onResult?: (batch: Batch) => void
 }

@@ -141,8 +141,9 @@ export class RunningQuery {
 
   /** Builds the query anew over what is committed: state, then offsets. */
   async start(): Promise<void> {
-    const { log, state, clock, compile, formatOf, cache, compatibility, reader } = this.#environment
+    const { log, state, clock, formatOf, cache, compatibility, reader } = this.#environment
     const { id, plan } = this.spec
+    const compile = this.#compileContext()
     this.#state = 'RESTORING'
     this.#retryAtMs = null
     this.#error = null
@@ -205,9 +206,32 @@ export class RunningQuery {
   /** Everything of the open cycle, to be committed with the other queries'. */
   async takeCycle(): Promise<CycleOutput> {
     const run = this.#run!
+    this.#stopAtUnreadable()
     await run.flush()
     const changelogs = [...this.#states.values()].flatMap((task) => task.flush())
     return { changelogs, outputs: run.takeAppends(), offsets: this.#feed!.offsets() }
+  }
+
+  /** @throws QueryError for a record that could not be read, where the query's settings say so */
+  #stopAtUnreadable(): void {
+    const { settings } = this.spec
+    if (settings === undefined) return
+    for (const { part, topic, partition, offset, reason } of this.#feed!.unreadable) {
+      const setting =
+        part === 'timestamp' ? 'ksql.timestamp.throw.on.invalid' : 'ksql.fail.on.deserialization.error'
+      if (settings.get(setting)?.toLowerCase() !== 'true') continue
+      throw new QueryError('QUERY_UNREADABLE_RECORD', {
+        message: `The record at topic ${topic}, partition ${partition}, offset ${offset} cannot be read: ${reason}`,
+        hint: `'${setting}' says that the query stops at it.`,
+      })
+    }
+  }
+
+  #compileContext(): CompileContext {
+    const { compile } = this.#environment
+    const { settings } = this.spec
+    if (settings === undefined) return compile
+    return { ...compile, functionContext: { ...compile.functionContext, settings } }
   }
 
   /** Records passed over in the open cycle. */
