@@ -189,12 +189,21 @@ function createAlert(command: CreateAlert, catalog: Catalog, settings: ReadonlyM
   if (old !== undefined && !command.orReplace) {
     throw executionError('SQL_SOURCE_EXISTS', `There is an alert ${command.name} already.`)
   }
+  const state = alertState(command.events)
+  const taken = catalog.source(state.name)
+  if (taken !== undefined && taken.createdBy !== old?.createdBy) {
+    throw executionError(
+      'SQL_SOURCE_EXISTS',
+      `The state of alert ${command.name} would be the table ${state.name}, but there is a ${taken.kind} of this name.`,
+      'Choose another name for the alert.',
+    )
+  }
   const partitions = Math.max(1, ...sourcesRead(command.plan).map((s) => catalog.partitions(s.topic) ?? 1))
   const base: Effects = {
     ...NONE,
-    changes: [put({ kind: 'source', source: command.events })],
+    changes: [put({ kind: 'source', source: command.events }), put({ kind: 'source', source: state })],
     createTopics: topicToCreate(command.events.topic, { partitions, config: {} }, catalog),
-    message: `Created alert ${command.name} with query ID ${command.queryId}; its events are the stream ${command.events.name}.`,
+    message: `Created alert ${command.name} with query ID ${command.queryId}: its events are the stream ${command.events.name}, its state is the table ${state.name}.`,
   }
   return withQuery(base, catalog, {
     id: command.queryId,
@@ -207,6 +216,14 @@ function createAlert(command: CreateAlert, catalog: Catalog, settings: ReadonlyM
   })
 }
 
+/**
+ * The state of an alert as a table: one row per instance, its last event. Questions are answered from the
+ * alert's own state, where instances that are inactive have no row.
+ */
+function alertState(events: DataSource): DataSource {
+  return { ...events, name: `${events.name}_STATE`, kind: 'table' }
+}
+
 function alterSource(command: AlterSource): Effects {
   const { source } = command
   return {
@@ -216,7 +233,11 @@ function alterSource(command: AlterSource): Effects {
   }
 }
 
-function dropSource(command: Extract<DefinitionCommand, { kind: 'drop' }>, catalog: Catalog): Effects {
+function dropSource(
+  command: Extract<DefinitionCommand, { kind: 'drop' }>,
+  catalog: Catalog,
+  viaAlert = false,
+): Effects {
   const source = catalog.source(command.name)
   if (source === undefined) {
     const kind = command.what === 'stream' ? 'stream' : 'table'
@@ -228,6 +249,14 @@ function dropSource(command: Extract<DefinitionCommand, { kind: 'drop' }>, catal
       'SQL_WRONG_SOURCE_KIND',
       `${source.name} is a ${source.kind}, not a ${command.what}.`,
       `Use DROP ${source.kind.toUpperCase()}.`,
+    )
+  }
+  const ofAlert = catalog.queries().find((q) => q.kind === 'alert' && q.id === source.createdBy)
+  if (ofAlert !== undefined && !viaAlert) {
+    throw executionError(
+      'SQL_SOURCE_IN_USE',
+      `The ${source.kind} ${source.name} belongs to an alert.`,
+      `Use DROP ALERT ${alertName(ofAlert.plan) ?? source.name}.`,
     )
   }
   if (source.readOnly && command.deleteTopic) {
@@ -280,8 +309,26 @@ function dropAlert(command: Extract<DefinitionCommand, { kind: 'drop' }>, catalo
     throw executionError('SQL_UNKNOWN_ALERT', `There is no alert ${command.name}.`)
   }
   const events = catalog.source(query.writes!)!
-  const effects = dropSource({ ...command, what: events.kind, name: events.name }, catalog)
-  return { ...effects, message: `Alert ${command.name} was dropped.` }
+  const state = alertState(events)
+  const readers = catalog.queries().filter((q) => q.reads.includes(state.name))
+  if (readers.length > 0) {
+    throw executionError(
+      'SQL_SOURCE_IN_USE',
+      `The alert ${command.name} cannot be dropped while queries read ${state.name}: ${readers.map((q) => q.id).join(', ')}.`,
+      'Terminate them first.',
+    )
+  }
+  const effects = dropSource(
+    { ...command, what: events.kind, name: events.name, deleteTopic: false },
+    catalog,
+    true,
+  )
+  return {
+    ...effects,
+    changes: [...effects.changes, { key: sourceKey(state.name), entry: null }],
+    deleteTopics: command.deleteTopic ? [events.topic] : [],
+    message: `Alert ${command.name} was dropped.`,
+  }
 }
 
 /** The name of the alert a plan is of, or null. */

@@ -526,14 +526,19 @@ class LogHost implements StatementHost {
       plan: query.plan,
       reset: settings.get('auto.offset.reset')?.toLowerCase() === 'latest' ? 'latest' : 'earliest',
       idleMs: query.kind === 'alert' ? ALERT_IDLE_MS : null,
+      settings,
     })
   }
 
   /** What an ended query leaves behind: offsets and internal topics. */
   async #forget(id: string): Promise<void> {
     if (this.log.groups().includes(offsetsGroup(id))) await this.log.deleteGroup(offsetsGroup(id))
+    // Ids may begin alike: a topic is that of the query with the longest id it begins with.
+    const others = this.catalog.queryIds().filter((other) => other.startsWith(`${id}-`))
     for (const { name } of this.log.topics()) {
-      if (name.startsWith(`_millrace-${id}-`)) await this.log.deleteTopic(name)
+      if (!name.startsWith(internalTopicPrefix(id))) continue
+      if (others.every((other) => !name.startsWith(internalTopicPrefix(other))))
+        await this.log.deleteTopic(name)
     }
   }
 
@@ -555,6 +560,11 @@ class LogHost implements StatementHost {
 
 /** Silence of an alert's input for this long counts as time passing. */
 const ALERT_IDLE_MS = 1_000
+
+/** What the names of a query's changelogs begin with. */
+function internalTopicPrefix(queryId: string): string {
+  return `_millrace-${queryId}-`
+}
 
 async function commit(log: Log, group: CommitGroup): Promise<void> {
   const outcome = await log.commit(group)
