@@ -189,3 +189,21 @@ export function select(batch: Batch, keep: (row: number) => boolean): Batch {
 export function withSelection(batch: Batch, selection: Int32Array): Batch {
   return batch.with({ selection })
 }
+
+/** The same rows over bytes of their own: for whoever keeps a batch longer than the cycle's step that made it. */
+export function detach(batch: Batch): Batch {
+  const own = (vector: Vector | null): Vector | null => {
+    if (vector === null || vector.kind !== 'text') return vector
+    const values = new Array<SqlValue>(batch.rows).fill(null)
+    for (let n = 0; n < batch.size; n++) {
+      const row = batch.position(n)
+      values[row] = vector.value(row)
+    }
+    return new ValueVector(values)
+  }
+  const { old } = batch
+  return batch.with({
+    vectors: batch.vectors.map(own),
+    old: old === null ? null : { ...old, vectors: old.vectors.map(own) },
+  })
+}

@@ -5,7 +5,7 @@ import { inputsOf } from '../plan/plan-node.ts'
 import type { Batch } from './batch.ts'
 import { withSelection } from './gather.ts'
 import type { QueryInput, QueryRun } from './query-run.ts'
-import type { SharedReader } from './shared-reader.ts'
+import type { ReadSlice, SharedReader } from './shared-reader.ts'
 import type { UnreadableRecord } from './source-decoder.ts'
 
 /** Where a query is in one of its inputs. */
@@ -16,7 +16,7 @@ interface InputState {
   /** First offset not yet handed to the query. */
   consumedOffset: number
   /** What was read and not yet handed over, and how far into its selection that is. */
-  waiting: { batch: Batch; from: number; unreadable: readonly UnreadableRecord[] } | null
+  waiting: { batch: Batch; from: number; unreadable: readonly UnreadableRecord[]; slice: ReadSlice } | null
   /** Highest event time handed over, or −1. */
   eventTimeMs: number
   /** A table that is read to this offset before a stream that joins it starts; null: not (any more). */
@@ -44,6 +44,8 @@ export class InputFeed {
   readonly #states: readonly InputState[]
   readonly #groups: readonly (readonly InputState[])[]
   readonly #unreadable: UnreadableAt[] = []
+  /** Slices handed over to the end in this step. */
+  readonly #finished: ReadSlice[] = []
   #rowsIn = 0
 
   /**
@@ -153,6 +155,8 @@ export class InputFeed {
       ready.length === 1 ? Infinity : Math.min(...ready.map((s) => lastTimestamp(s.waiting!.batch)))
     for (const state of ready) this.#handOver(state, bound)
     await this.#run.drain()
+    // Everything handed over has left as bytes or lies in state: nothing refers to the slices any more.
+    for (const slice of this.#finished.splice(0)) slice.release()
     return true
   }
 
@@ -161,7 +165,12 @@ export class InputFeed {
     const slice = await this.#reader.read(input.source.source, input.partition, state.readOffset)
     if (slice === null) return
     state.readOffset = slice.nextOffset
-    state.waiting = { batch: slice.decoded.batch, from: 0, unreadable: slice.decoded.unreadable }
+    state.waiting = {
+      batch: slice.decoded.batch,
+      from: 0,
+      unreadable: slice.decoded.unreadable,
+      slice,
+    }
   }
 
   #handOver(state: InputState, boundMs: number): void {
@@ -176,6 +185,7 @@ export class InputFeed {
     if (to === batch.size) {
       state.consumedOffset = state.readOffset
       state.waiting = null
+      this.#finished.push(waiting.slice)
     } else {
       state.consumedOffset = batch.origin!.offsets[batch.position(to)]!
       waiting.from = to

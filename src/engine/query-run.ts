@@ -7,6 +7,7 @@ import type { QueryPlan, SourceNode } from '../plan/plan-node.ts'
 import type { TaskStores } from '../state/store.ts'
 import type { Batch } from './batch.ts'
 import { Exchange } from './exchange.ts'
+import { detach } from './gather.ts'
 import { buildGraph, operatorIds, type ExchangeNode, type QueryGraph } from './graph.ts'
 import { neededColumns } from './needed-columns.ts'
 import type { ReadRange } from './operator.ts'
@@ -30,7 +31,7 @@ export interface QueryRunOptions extends Omit<TaskEnvironment, 'ids'> {
   readonly partitionsOf: (topic: string) => number
   /** State of the tasks on one partition. */
   readonly stores: (partition: number) => TaskStores
-  /** Receives result batches of a query without a sink, and of one with a sink where it is watched. */
+  /** Receives result batches, to keep, of a query without a sink and of one with a sink where it is watched. */
   readonly onResult?: (batch: Batch, partition: number) => void
   readonly formatOf: (name: FormatName) => Format | undefined
 }
@@ -165,7 +166,7 @@ export class QueryRun {
     const { onResult } = options
     if (plan.sink === null) {
       assert(onResult, 'a query without a sink has a subscriber')
-      return (batch) => onResult(batch, partition)
+      return (batch) => onResult(detach(batch), partition)
     }
     const sink = new Sink(
       plan.sink,
@@ -179,7 +180,7 @@ export class QueryRun {
       ? (batch) => sink.write(batch)
       : (batch) => {
           sink.write(batch)
-          onResult(batch, partition)
+          onResult(detach(batch), partition)
         }
   }
 }

@@ -232,11 +232,12 @@ export class EmbeddedLog implements Log, LogCore {
     fromOffset: number,
     bytesMax: number,
     isolation: Isolation = 'read_committed',
+    buffer?: Uint8Array<ArrayBuffer>,
   ): Promise<LogSlice> {
     this.#assertOpen()
     const found = this.topicOf(topic)
     try {
-      return await partitionIn(found, partition).read(fromOffset, bytesMax, isolation)
+      return await partitionIn(found, partition).read(fromOffset, bytesMax, isolation, buffer)
     } catch (cause) {
       // Its files may have gone while they were read.
       if (this.#state.topicById(found.id) === undefined) throw unknownTopic(topic)

@@ -36,6 +36,8 @@ export interface Log {
    * least), none beyond the high watermark or, for read_committed, the last stable offset. The first
    * batch may start before `fromOffset`: the reader skips those records. CRCs are verified.
    *
+   * @param buffer  where the bytes may be put if it is large enough; the slice is then part of it
+   *
    * @throws StorageError `LOG_OFFSET_OUT_OF_RANGE`, `LOG_CORRUPT` (naming topic, partition, offset), `LOG_UNKNOWN_TOPIC`
    */
   read(
@@ -44,6 +46,7 @@ export interface Log {
     fromOffset: number,
     bytesMax: number,
     isolation?: Isolation,
+    buffer?: Uint8Array<ArrayBuffer>,
   ): Promise<LogSlice>
 
   /** What may be read of a partition now. Synchronous: in process the ends are always known. */

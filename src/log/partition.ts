@@ -209,7 +209,12 @@ export class Partition {
   // Reading
 
   /** @see Log.read */
-  async read(fromOffset: number, bytesMax: number, isolation: Isolation): Promise<LogSlice> {
+  async read(
+    fromOffset: number,
+    bytesMax: number,
+    isolation: Isolation,
+    buffer?: Uint8Array<ArrayBuffer>,
+  ): Promise<LogSlice> {
     const { logStart, highWatermark, lastStable } = this.ends
     if (!(fromOffset >= logStart && fromOffset <= highWatermark)) {
       throw new StorageError('LOG_OFFSET_OUT_OF_RANGE', {
@@ -231,7 +236,7 @@ export class Partition {
     }
     for (;;) {
       const segment: Segment = place.segment
-      const slice = await this.#readBatches(segment, place.position, fromOffset, bytesMax, bound)
+      const slice = await this.#readBatches(segment, place.position, fromOffset, bytesMax, bound, buffer)
       if (slice !== null) {
         this.#remember(slice.nextOffset, segment, slice.end)
         const aborted =
@@ -256,11 +261,12 @@ export class Partition {
     fromOffset: number,
     bytesMax: number,
     bound: number,
+    buffer?: Uint8Array<ArrayBuffer>,
   ): Promise<{ bytes: Uint8Array; firstOffset: number; nextOffset: number; end: number } | null> {
     const limit = segment.bytes
     let want = Math.max(bytesMax, BATCH_HEADER_BYTES)
     while (position < limit) {
-      const bytes = await this.#readAt(segment, position, Math.min(want, limit - position))
+      const bytes = await this.#readAt(segment, position, Math.min(want, limit - position), buffer)
       let at = 0
       let first = -1
       let firstOffset = 0
@@ -368,9 +374,17 @@ export class Partition {
     return { base, last, length }
   }
 
-  async #readAt(segment: Segment, position: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
-    // Not zeroed first: every byte is read, or the read fails.
-    const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer as ArrayBuffer, 0, length)
+  async #readAt(
+    segment: Segment,
+    position: number,
+    length: number,
+    buffer?: Uint8Array<ArrayBuffer>,
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    // A new array is not zeroed first: every byte is read, or the read fails.
+    const bytes =
+      buffer !== undefined && buffer.length >= length
+        ? buffer.subarray(0, length)
+        : new Uint8Array(Buffer.allocUnsafeSlow(length).buffer as ArrayBuffer, 0, length)
     const read = await this.#withFile(segment, (file) => readFully(file, bytes, position))
     if (read < length) throw this.#corrupt(segment, position + read, null)
     return bytes

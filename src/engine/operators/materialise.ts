@@ -71,8 +71,7 @@ export class MaterialiseOperator implements Operator {
     }
     if (kept.length === 0) return
     this.#context.emit(
-      new Batch({
-        ...batch,
+      batch.with({
         selection: Int32Array.from(kept),
         old: { vectors: old.map((values) => new ValueVector(values)), absent },
       }),
