@@ -10,6 +10,8 @@ export interface QuerySpec {
   readonly idleMs: number | null
   /** Settings in force when it was made, by full name; absent: the worker's. */
   readonly settings?: ReadonlyMap<string, string>
+  /** Starts without reading, until it is resumed. */
+  readonly paused?: boolean
   /** Result batches, as their cycle commits. */
   readonly onResult?: (batch: Batch) => void
 }

@@ -93,6 +93,7 @@ export class RunningQuery {
 
   constructor(spec: QuerySpec, environment: RunningQueryEnvironment) {
     this.spec = spec
+    this.#paused = spec.paused ?? false
     this.#environment = environment
     this.#lastWorkMs = environment.clock.nowMs()
   }
