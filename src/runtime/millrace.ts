@@ -374,10 +374,7 @@ class LogHost implements StatementHost {
       })
       const host = new LogHost({ log, worker, catalog, state, clock, random, owner })
       await worker.start()
-      for (const query of catalog.queries()) {
-        await host.#start(query.id)
-        if (query.paused) await worker.pause(query.id, true)
-      }
+      for (const query of catalog.queries()) await host.#start(query.id)
       return host
     } catch (error) {
       await log.close()
@@ -527,6 +524,9 @@ class LogHost implements StatementHost {
       reset: settings.get('auto.offset.reset')?.toLowerCase() === 'latest' ? 'latest' : 'earliest',
       idleMs: query.kind === 'alert' ? ALERT_IDLE_MS : null,
       settings,
+      paused: query.paused,
+      // Without a sink its rows only go to its state.
+      ...(query.plan.sink === null ? { onResult: () => {} } : {}),
     })
   }
 

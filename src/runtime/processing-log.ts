@@ -15,9 +15,9 @@ export const PROCESSING_LOG: DataSource = {
   schema: {
     columns: [
       { name: 'QUERY_ID', type: STRING, role: 'key' },
-      { name: 'TOPIC', type: STRING, role: 'value' },
-      { name: 'PARTITION', type: INTEGER, role: 'value' },
-      { name: 'OFFSET', type: BIGINT, role: 'value' },
+      { name: 'SOURCE_TOPIC', type: STRING, role: 'value' },
+      { name: 'SOURCE_PARTITION', type: INTEGER, role: 'value' },
+      { name: 'SOURCE_OFFSET', type: BIGINT, role: 'value' },
       { name: 'PART', type: STRING, role: 'value' },
       { name: 'REASON', type: STRING, role: 'value' },
       { name: 'RECORD_TIME', type: BIGINT, role: 'value' },
@@ -44,9 +44,9 @@ export function processingLogEntries(
   for (const { topic, partition, offset, part, reason, timestampMs } of unreadable) {
     const value = Buffer.from(
       JSON.stringify({
-        TOPIC: topic,
-        PARTITION: partition,
-        OFFSET: offset,
+        SOURCE_TOPIC: topic,
+        SOURCE_PARTITION: partition,
+        SOURCE_OFFSET: offset,
         PART: part,
         REASON: reason,
         RECORD_TIME: timestampMs,
