@@ -1,4 +1,4 @@
-import { Millrace, type MillraceOptions } from '../runtime/millrace.ts'
+import type { Millrace, MillraceOptions } from '../runtime/millrace.ts'
 import { errorText, exitCodeFor } from './error-text.ts'
 import type { Terminal } from './terminal.ts'
 

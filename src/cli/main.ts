@@ -1,12 +1,11 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { Millrace } from '../runtime/millrace.ts'
-import { runTestCommand } from '../testing/conformance/run-test-command.ts'
+import type { Millrace, MillraceOptions } from '../runtime/millrace.ts'
 import type { CommandContext } from './command-context.ts'
-import { consumeCommand, type ConsumeCommandOptions } from './command-consume.ts'
-import { produceCommand, type ProduceCommandOptions } from './command-produce.ts'
-import { runCommand, type RunCommandOptions } from './command-run.ts'
-import { sqlCommand, type SqlCommandOptions } from './command-sql.ts'
-import { topicsCommand, type TopicsCommandOptions } from './command-topics.ts'
+import type { ConsumeCommandOptions } from './command-consume.ts'
+import type { ProduceCommandOptions } from './command-produce.ts'
+import type { RunCommandOptions } from './command-run.ts'
+import type { SqlCommandOptions } from './command-sql.ts'
+import type { TopicsCommandOptions } from './command-topics.ts'
 import { errorText, EXIT, exitCodeFor } from './error-text.ts'
 import { stopSignal } from './stop-signal.ts'
 import { processTerminal } from './terminal.ts'
@@ -23,7 +22,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     await program(() => ({
       terminal,
       stop: stopSignal(),
-      open: (options) => Millrace.open(options),
+      open: openMillrace,
     })).parseAsync([...argv])
   } catch (error) {
     terminal.err(errorText(error, terminal))
@@ -55,6 +54,7 @@ export function program(context: () => CommandContext): Command {
     .option('--until-idle', 'end when every query has consumed and committed all its input')
     .option('--json', 'rows as one JSON object each, nothing else on stdout')
     .action(async (files: string[], options: RunCommandOptions) => {
+      const { runCommand } = await import('./command-run.ts')
       process.exitCode = await runCommand(context(), files, options)
     })
 
@@ -64,6 +64,7 @@ export function program(context: () => CommandContext): Command {
     .option('-d, --define <name=value>', 'define a variable; may be repeated', definitions, [])
     .option('--json', 'rows as one JSON object each, nothing else on stdout')
     .action(async (options: SqlCommandOptions) => {
+      const { sqlCommand } = await import('./command-sql.ts')
       process.exitCode = await sqlCommand(context(), options)
     })
 
@@ -79,6 +80,7 @@ export function program(context: () => CommandContext): Command {
     .option('--timestamp <column>', 'column that holds the time: epoch milliseconds or ISO 8601')
     .option('--partitions <n>', 'of a topic that is not there yet (default: 1)', wholeNumber)
     .action(async (topic: string, options: ProduceCommandOptions) => {
+      const { produceCommand } = await import('./command-produce.ts')
       process.exitCode = await produceCommand(context(), topic, options)
     })
 
@@ -88,6 +90,7 @@ export function program(context: () => CommandContext): Command {
     .option('--follow', 'wait for more records at the end')
     .option('--json', 'one JSON object per record')
     .action(async (topic: string, options: ConsumeCommandOptions) => {
+      const { consumeCommand } = await import('./command-consume.ts')
       process.exitCode = await consumeCommand(context(), topic, options)
     })
 
@@ -95,6 +98,7 @@ export function program(context: () => CommandContext): Command {
     .option('--all', 'Millrace’s own too')
     .option('--json', 'one JSON object per topic')
     .action(async (options: TopicsCommandOptions) => {
+      const { topicsCommand } = await import('./command-topics.ts')
       process.exitCode = await topicsCommand(context(), options)
     })
 
@@ -102,6 +106,7 @@ export function program(context: () => CommandContext): Command {
     .option('--json', 'one JSON object per case')
     .action(async (paths: string[], options: { readonly json?: boolean }) => {
       const { terminal } = context()
+      const { runTestCommand } = await import('../testing/conformance/run-test-command.ts')
       process.exitCode = await runTestCommand(
         paths,
         { json: options.json === true },
@@ -110,6 +115,12 @@ export function program(context: () => CommandContext): Command {
     })
 
   return millrace
+}
+
+/** Most of the program is loaded here, so that help and wrong usage are answered at once. */
+async function openMillrace(options: MillraceOptions): Promise<Millrace> {
+  const runtime = await import('../runtime/millrace.ts')
+  return runtime.Millrace.open(options)
 }
 
 function wholeNumber(text: string): number {
