@@ -1,5 +1,5 @@
 import { crc32c } from '@node-rs/crc32'
-import { decodeWhole, encodeWhole, escapeBinary } from './key-codec.ts'
+import { encodeWhole, escapeBinary } from './key-codec.ts'
 
 /*
  * Keys of the checkpoint's storage
@@ -48,12 +48,13 @@ export function commitKey(number: number): string {
   return `c${encodeWhole(number)}`
 }
 
-export function commitNumber(key: string): number {
-  return decodeWhole(key, 1)
-}
-
 export function taskKey(taskId: string): string {
   return `t${escapeBinary(Buffer.from(taskId, 'utf8').toString('latin1'))}`
+}
+
+/** The inverse of {@link taskKey}. */
+export function taskIdOf(key: string): string {
+  return Buffer.from(key.slice(1, -2).replaceAll('\0\xff', '\0'), 'latin1').toString('utf8')
 }
 
 export function pagesPrefix(taskId: string): string {

@@ -90,16 +90,23 @@ export class EntryLedger<V> {
     }
   }
 
-  /** Hands every entry changed in the cycle to `emit`, except those that came and went within it. */
-  flush(emit: (entry: Entry<V>) => void): void {
+  /** Hands every entry that the cycle changed to `emit`; one put back to what is committed didn't change. */
+  flush(emit: (entry: Entry<V>) => void, forget: (entry: Entry<V>) => void): void {
     assert(this.#underWay.length === 0, 'a cycle is flushed after the commit before it is decided')
-    this.#underWay = this.#dirty
-    this.#dirty = []
-    for (const entry of this.#underWay) {
+    const underWay: Entry<V>[] = []
+    for (const entry of this.#dirty) {
+      entry.state &= ~DIRTY
+      if (entry.value === entry.committed) {
+        if (entry.value === undefined && entry.state === 0) forget(entry)
+        continue
+      }
       entry.flushed = entry.value
-      entry.state = (entry.state & ~DIRTY) | FLUSHED
-      if (entry.value !== undefined || entry.committed !== undefined) emit(entry)
+      entry.state |= FLUSHED
+      underWay.push(entry)
+      emit(entry)
     }
+    this.#dirty = []
+    this.#underWay = underWay
   }
 
   /** The flushed versions are committed. `forget` takes out entries of which nothing is left. */

@@ -175,7 +175,7 @@ export class PagedKeyValueStore<V> implements KeyValueStore<V>, ManagedStore {
   flush(into: ChangelogWriter): void {
     const { codec } = this
     const { nowMs } = into
-    this.#ledger.flush((entry) => into.entry(nowMs, null, null, entry.key, entry.value, codec))
+    this.#ledger.flush((entry) => into.entry(nowMs, null, null, entry.key, entry.value, codec), this.#forget)
   }
 
   committed(): void {

@@ -164,7 +164,7 @@ export class PagedSessionStore<V> implements SessionStore<V>, ManagedStore {
       if (entry.endMs >= belowMs) {
         into.entry(entry.endMs, entry.startMs, entry.endMs, entry.key, entry.value, codec)
       }
-    })
+    }, this.#forget)
   }
 
   committed(): void {

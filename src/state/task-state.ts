@@ -36,7 +36,10 @@ export interface TaskHost {
   /** Null: in memory only. */
   readonly source: PageSource | null
   readonly memoryBytesMax: number
+  /** Memory of all tasks' entries as they last reported it, estimated. */
   memoryBytes(): number
+  /** A task's memory has changed by so much since it last reported. */
+  memoryChanged(byBytes: number): void
   /** The task's checkpoint, if it may be used: of this log, by a worker this log knows. */
   taskRecord(taskId: string): Promise<TaskRecord | null>
   /** A checkpoint doesn't add up: takes it away and counts. */
@@ -63,6 +66,8 @@ interface OpenStore {
 }
 
 const READ_BYTES_MAX = 1 << 20
+/** Memory of a page's entries in terms of its bytes, roughly: only until the store reports. */
+const OPENED_FACTOR = 5
 
 /**
  * The stores of one task and their part in its cycles:
@@ -88,6 +93,8 @@ export class TaskState implements TaskStores {
   /** The stores of the appends of the commit under way, in their order; null: none is. */
   #underWay: OpenStore[] | null = null
   #unsavedRecords = 0
+  /** Memory of the stores' entries as the worker knows it. */
+  #reportedBytes = 0
   #changedSinceSave = false
   /** Pages are being taken in: what is in memory is not one moment's state. */
   #isOpeningPages = false
@@ -229,6 +236,7 @@ export class TaskState implements TaskStores {
     if (this.#state === 'closed') return
     this.#state = 'closed'
     await this.#host.closed(this)
+    this.#reportMemory()
     this.#stores.clear()
   }
 
@@ -240,13 +248,6 @@ export class TaskState implements TaskStores {
   /** Changelog records committed since the last checkpoint: what a restart would have to read. */
   get unsavedRecords(): number {
     return this.#unsavedRecords
-  }
-
-  /** Memory of the stores' entries, estimated. */
-  memoryBytes(): number {
-    let bytes = 0
-    for (const { store } of this.#stores.values()) bytes += store.checkpoint.memoryBytes()
-    return bytes
   }
 
   /** For the checkpoint: brings in what {@link save} needs; undefined when it may run. */
@@ -358,6 +359,7 @@ export class TaskState implements TaskStores {
       }
     }
     for (const { store } of stores) store.restored()
+    this.#evict()
     if (this.#state === 'restoring') this.#state = 'open'
   }
 
@@ -390,10 +392,14 @@ export class TaskState implements TaskStores {
       const { checkpoint } = store
       if (saved.expiredBelowMs !== null) store.restoreExpired(saved.expiredBelowMs)
       const { prefix } = checkpoint
+      this.#reportMemory()
+      let openedBytes = 0
       try {
         for await (const [key, value] of this.#host.source!.iterate(prefix, afterPrefix(prefix)!)) {
           verifyPage(key, value)
-          checkpoint.open(key, value, this.#host.memoryBytes() < this.#host.memoryBytesMax)
+          const keep = this.#host.memoryBytes() + openedBytes < this.#host.memoryBytesMax
+          if (keep) openedBytes += value.length * OPENED_FACTOR
+          checkpoint.open(key, value, keep)
         }
       } catch (error) {
         if (error instanceof StorageError && error.code === 'STATE_CORRUPT') return error.message
@@ -454,6 +460,7 @@ export class TaskState implements TaskStores {
   /** While restoring more than memory holds: save what is there, then let go of some. */
   async #relieveMemory(): Promise<void> {
     const { source, memoryBytesMax } = this.#host
+    this.#reportMemory()
     if (source === null || this.#host.memoryBytes() <= memoryBytesMax) return
     this.#cycle++
     await this.#host.checkpoint()
@@ -463,11 +470,22 @@ export class TaskState implements TaskStores {
   /** Between two cycles nothing is in use: a bounded cache lets go of its oldest pages. */
   #evict(): void {
     if (this.#host.source === null) return
+    this.#reportMemory()
     let excess = this.#host.memoryBytes() - this.#host.memoryBytesMax
+    if (excess <= 0) return
     for (const { store } of this.#stores.values()) {
-      if (excess <= 0) return
-      excess -= store.checkpoint.evict(excess, this.#cycle)
+      if (excess > 0) excess -= store.checkpoint.evict(excess, this.#cycle)
     }
+    this.#reportMemory()
+  }
+
+  #reportMemory(): void {
+    let bytes = 0
+    if (this.#state !== 'closed') {
+      for (const { store } of this.#stores.values()) bytes += store.checkpoint.memoryBytes()
+    }
+    this.#host.memoryChanged(bytes - this.#reportedBytes)
+    this.#reportedBytes = bytes
   }
 
   #assertUsable(): void {

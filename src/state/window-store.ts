@@ -182,7 +182,7 @@ export class PagedWindowStore<V> implements WindowStore<V>, ManagedStore {
       if (entry.startMs >= belowMs) {
         into.entry(entry.startMs, entry.startMs, null, entry.key, entry.value, codec)
       }
-    })
+    }, this.#forget)
   }
 
   committed(): void {

@@ -9,6 +9,7 @@ import {
   decodeRecord,
   encodeRecord,
   pagesPrefix,
+  taskIdOf,
   taskKey,
   type CommitRecord,
   type TaskRecord,
@@ -91,6 +92,7 @@ export class WorkerState {
   /** Writes that failed since the last one that succeeded. */
   #failedWrites = 0
   #closed = false
+  #memoryBytes = 0
   #checkpoints = 0
   #lastBuildMs = 0
   #lastWriteMs = 0
@@ -106,7 +108,10 @@ export class WorkerState {
       clock: options.clock,
       source: options.directory === null ? null : this.#source(),
       memoryBytesMax: options.memoryBytesMax,
-      memoryBytes: () => this.#memoryBytes(),
+      memoryBytes: () => this.#memoryBytes,
+      memoryChanged: (byBytes) => {
+        this.#memoryBytes += byBytes
+      },
       ready: () => this.#ready(),
       taskRecord: (taskId) => this.#taskRecord(taskId),
       dropCheckpoint: (taskId, reason) => this.#dropTask(taskId, reason),
@@ -146,6 +151,19 @@ export class WorkerState {
     await this.#ready()
     await this.#saving
     await this.#clearTask(taskId)
+  }
+
+  /** Removes the checkpoints of tasks that are no more: of queries dropped while this worker was not there. */
+  async deleteTasksExcept(taskIds: ReadonlySet<string>): Promise<void> {
+    await this.#ready()
+    if (this.#storage === null) return
+    const gone: string[] = []
+    for await (const [key] of this.#storage.iterate('t', 'u')) {
+      const taskId = taskIdOf(key)
+      if (!taskIds.has(taskId) && !this.#tasks.has(taskId)) gone.push(taskId)
+    }
+    await this.#saving
+    for (const taskId of gone) await this.#clearTask(taskId)
   }
 
   /** Call after commits: starts a checkpoint if one is due and none is being written. Never waits for it. */
@@ -195,7 +213,7 @@ export class WorkerState {
       lastBytes: this.#lastBytes,
       dropped: this.#dropped,
       droppedReasons: [...this.#reasons],
-      memoryBytes: this.#memoryBytes(),
+      memoryBytes: this.#memoryBytes,
       memoryBytesMax: this.#options.memoryBytesMax,
     }
   }
@@ -369,12 +387,6 @@ export class WorkerState {
   async #taskClosed(task: TaskState): Promise<void> {
     await this.#saving?.catch(() => {})
     if (this.#tasks.get(task.id) === task) this.#tasks.delete(task.id)
-  }
-
-  #memoryBytes(): number {
-    let bytes = 0
-    for (const task of this.#tasks.values()) bytes += task.memoryBytes()
-    return bytes
   }
 
   /** Gives up every open task; the next that is restored reopens the storage. */
