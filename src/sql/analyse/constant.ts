@@ -1,7 +1,7 @@
 import type { Expr } from '../../plan/expression.ts'
 import type { SqlValue } from '../../plan/sql-value.ts'
 import type { PrepareContext } from './context.ts'
-import { collectColumns } from './plan-aggregation.ts'
+import { collectColumns } from './collect-columns.ts'
 
 /** The value of an expression without columns, or undefined where it has some or can't be computed. */
 export function constantValue(expr: Expr, context: PrepareContext): { readonly value: SqlValue } | undefined {

@@ -1,7 +1,7 @@
 import { SqlError } from '../../base/errors.ts'
 import type { Command } from '../../plan/command.ts'
 import type { DataSource, FormatSpec } from '../../plan/data-source.ts'
-import type { QueryPlan, SinkSpec } from '../../plan/plan-node.ts'
+import { inputsOf, type PlanNode, type QueryPlan, type SinkSpec } from '../../plan/plan-node.ts'
 import { keyColumns, valueColumns, type Schema } from '../../plan/schema.ts'
 import type { CreateAsStatement } from '../ast.ts'
 import type { PrepareContext } from './context.ts'
@@ -46,7 +46,14 @@ export function prepareCreateAs(statement: CreateAsStatement, context: PrepareCo
   const timestamp = timestampColumn(properties, schema)
   const windowedKey = planned.root.windowed
   const partitions = context.catalog.partitions(planned.leftMost.topic) ?? planned.partitions ?? null
-  const createTopic = newTopic(topic, statement.what, windowedKey !== null, properties, partitions, context)
+  const createTopic = newTopic(
+    topic,
+    statement.what,
+    windowedKey === null ? null : windowRetentionMs(planned.root),
+    properties,
+    partitions,
+    context,
+  )
   checkExecutable([formats.key, formats.value], properties, context)
   const old = statement.orReplace ? context.catalog.source(name) : undefined
   const queryId =
@@ -69,6 +76,12 @@ export function prepareCreateAs(statement: CreateAsStatement, context: PrepareCo
   const plan: QueryPlan = { version: 1, root: planned.root, sink: sinkOf(source), limit: null }
   if (statement.orReplace) checkReplacement(source, plan, statement.name, context)
   return { kind: 'create-query', queryId, source, plan, createTopic, orReplace: statement.orReplace }
+}
+
+/** How long the windows of an aggregation are kept, 0 where the windows come from a source. */
+function windowRetentionMs(node: PlanNode): number {
+  if (node.kind === 'aggregate') return node.window?.retentionMs ?? 0
+  return Math.max(0, ...inputsOf(node).map(windowRetentionMs))
 }
 
 /** Where a query writes to fill a stream or table. */

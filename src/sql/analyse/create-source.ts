@@ -5,7 +5,7 @@ import type { SourceNode } from '../../plan/plan-node.ts'
 import { PSEUDO_COLUMNS, type Column, type Schema } from '../../plan/schema.ts'
 import { arrayOf, BYTES, printType, sameType, STRING, structOf, type SqlType } from '../../plan/sql-type.ts'
 import type { ColumnDefinition, CreateSourceStatement } from '../ast.ts'
-import type { PrepareContext } from './context.ts'
+import { isOn, type PrepareContext } from './context.ts'
 import { checkExecutable, findFormat, FORMAT_PROPERTIES, formatSpec, statedFormats } from './format-spec.ts'
 import { Properties } from './properties.ts'
 import { checkReplacement, checkNewName } from './replace.ts'
@@ -110,9 +110,14 @@ export function prepareCreateSource(statement: CreateSourceStatement, context: P
   return {
     kind: 'create-source',
     source,
-    createTopic: newTopic(topic, statement.what, windowedKey !== null, properties, null, context),
+    createTopic: newTopic(topic, statement.what, windowedKey === null ? null : 0, properties, null, context),
     orReplace: statement.orReplace,
-    materialise: statement.source && statement.what === 'table' ? materialised(source, context) : null,
+    materialise:
+      statement.source &&
+      statement.what === 'table' &&
+      isOn(context.settings, 'ksql.source.table.materialization.enabled', true)
+        ? materialised(source, context)
+        : null,
   }
 }
 
@@ -150,6 +155,12 @@ function declaredColumns(
     }
     columns.push(column)
     const header = declareHeader(definition, column.type, headers)
+    if (header !== null && !isOn(context.settings, 'ksql.headers.columns.enabled', true)) {
+      throw new SqlError('SQL_HEADERS_DISABLED', {
+        message: "Header columns are switched off by 'ksql.headers.columns.enabled'.",
+        at: definition.at,
+      })
+    }
     if (header !== null) headers.push(header)
   }
   return {

@@ -13,14 +13,20 @@ export function didYouMean(written: string, candidates: Iterable<string>): strin
   return best === undefined ? undefined : `Did you mean ${best}?`
 }
 
+/** Letters added, removed, changed or swapped with their neighbour. */
 function editDistance(a: string, b: string): number {
+  let beforePrevious: number[] = []
   let previous = Array.from({ length: b.length + 1 }, (_, i) => i)
   for (let i = 1; i <= a.length; i++) {
     const row = [i]
     for (let j = 1; j <= b.length; j++) {
       const change = previous[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
-      row.push(Math.min(change, previous[j]! + 1, row[j - 1]! + 1))
+      let best = Math.min(change, previous[j]! + 1, row[j - 1]! + 1)
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
+      if (swapped) best = Math.min(best, beforePrevious[j - 2]! + 1)
+      row.push(best)
     }
+    beforePrevious = previous
     previous = row
   }
   return previous[b.length]!

@@ -15,6 +15,7 @@ import { BIGINT, INTEGER, printType, type SqlType } from '../../plan/sql-type.ts
 import type { SqlValue } from '../../plan/sql-value.ts'
 import type * as ast from '../ast.ts'
 import { coerce } from './coerce.ts'
+import { collectColumns } from './collect-columns.ts'
 import type { ColumnNames } from './column-names.ts'
 import type { PrepareContext } from './context.ts'
 import { checkKeyTypes } from './format-spec.ts'
@@ -329,17 +330,6 @@ function rekeyByGroup(
     output: 'stream',
     windowed: null,
   }
-}
-
-/** Adds the names of all columns an expression reads. */
-export function collectColumns(expr: unknown, names: Set<string>): void {
-  if (Array.isArray(expr)) {
-    for (const part of expr) collectColumns(part, names)
-    return
-  }
-  if (typeof expr !== 'object' || expr === null || Object.getPrototypeOf(expr) !== Object.prototype) return
-  if ('kind' in expr && expr.kind === 'column' && 'name' in expr) names.add(String(expr.name))
-  for (const part of Object.values(expr)) collectColumns(part, names)
 }
 
 function callText(call: Pick<AggregateCall, 'function' | 'signature' | 'args' | 'parameters'>): string {

@@ -6,6 +6,7 @@ import { keyColumns, valueColumns, type Column } from '../../plan/schema.ts'
 import type * as ast from '../ast.ts'
 import type { ColumnNames } from './column-names.ts'
 import type { KeyColumn, KeyedNode } from './keyed-node.ts'
+import { collectColumns } from './collect-columns.ts'
 import { freeName } from './plan-source.ts'
 import type { ResultColumn } from './projection.ts'
 import type { QueryScope } from './query-scope.ts'
@@ -16,7 +17,11 @@ import { isUntypedNull } from './untyped-null.ts'
 export interface Partitioning {
   /** What stands for an expression of PARTITION BY in the SELECT list. */
   replace(node: ast.Expression, typing: TypingContext): Expr | undefined
-  plan(input: KeyedNode, columns: ResultColumn[]): KeyedNode
+  /**
+   * @param columns  the SELECT list; of a star, key columns move to their places in it
+   * @param needed  names of further columns that later steps read
+   */
+  plan(input: KeyedNode, columns: ResultColumn[], needed: ReadonlySet<string>): KeyedNode
 }
 
 interface PartitionKey {
@@ -79,7 +84,14 @@ export function planPartitionBy(
       const key = expressions.find((k) => sameAs(node, k.text, inner))
       return key === undefined ? undefined : { kind: 'column', name: key.name, type: key.expr.type }
     },
-    plan(input, columns) {
+    plan(input, columns, needed) {
+      if (input.node.output === 'table') {
+        throw new SqlError('SQL_PARTITION_BY_TABLE', {
+          message: 'PARTITION BY is only possible over streams: a table keeps its primary key.',
+          at: clause.at,
+          hint: 'Use GROUP BY, which makes a table with another key.',
+        })
+      }
       // With a star, expressions of PARTITION BY are part of it, in front.
       if (starColumns) {
         for (const key of keys.toReversed()) {
@@ -103,12 +115,17 @@ export function planPartitionBy(
           columns.splice(0, columns.length, ...order)
         }
       }
-      return { ...rekey(input, keys, columns), keyWord: 'partitioning expression' }
+      return { ...rekey(input, keys, columns, needed), keyWord: 'partitioning expression' }
     },
   }
 }
 
-function rekey(input: KeyedNode, keys: readonly PartitionKey[], columns: readonly ResultColumn[]): KeyedNode {
+function rekey(
+  input: KeyedNode,
+  keys: readonly PartitionKey[],
+  columns: readonly ResultColumn[],
+  needed: ReadonlySet<string>,
+): KeyedNode {
   const asKeys = keys.map((key): KeyColumn => ({
     name: key.name,
     candidates: [key.name],
@@ -133,8 +150,10 @@ function rekey(input: KeyedNode, keys: readonly PartitionKey[], columns: readonl
   // Key columns of joins are copies of value columns under a name of their own.
   const isCopy = (column: Column): boolean =>
     input.keys.some((k) => k.name === column.name && !k.candidates.includes(k.name))
+  const read = new Set(needed)
+  for (const column of columns) collectColumns(column.expr, read)
   const values = [...valueColumns(schema), ...keyColumns(schema).filter((c) => !isCopy(c))].filter(
-    (c) => !keyNames.has(c.name),
+    (c) => read.has(c.name) && !keyNames.has(c.name),
   )
   const node: RekeyNode = {
     kind: 'rekey',

@@ -74,7 +74,7 @@ export function planQuery(query: Query, use: QueryUse, context: PrepareContext):
     synthetic: synthetic?.name ?? null,
     starWithPseudo: isJoin && query.partitionBy !== null,
   })
-  checkClauses(query, use)
+  checkClauses(query, use, context)
   const where = query.where === null ? null : typeCondition(query.where, typing(scope, 'WHERE'))
 
   const plain = (node: KeyedNode): KeyedNode =>
@@ -120,7 +120,7 @@ export function planQuery(query: Query, use: QueryUse, context: PrepareContext):
   let input = plain(
     joins === null ? planSource(sources.all[0]!, context) : planJoins(joins, sources, scope, context),
   )
-  if (partitioning !== null) input = partitioning.plan(input, columns)
+  if (partitioning !== null) input = partitioning.plan(input, columns, tableFunctions.columns())
   return finish(tableFunctions.plan(input), columns, deferWhere ? where : null)
 
   function hasAggregates(): boolean {
@@ -216,7 +216,7 @@ function checkSources(query: Query, sources: readonly DataSource[], use: QueryUs
   }
 }
 
-function checkClauses(query: Query, use: QueryUse): void {
+function checkClauses(query: Query, use: QueryUse, context: PrepareContext): void {
   const both = query.groupBy !== null && query.partitionBy !== null
   if (both) {
     throw new SqlError('SQL_GROUP_AND_PARTITION', {
@@ -228,6 +228,12 @@ function checkClauses(query: Query, use: QueryUse): void {
     throw new SqlError('SQL_LIMIT_NOT_POSSIBLE', {
       message: 'A persistent query has no end, so it takes no LIMIT.',
       at: query.limit.at,
+    })
+  }
+  if (query.emit?.mode === 'final' && !isOn(context.settings, 'ksql.suppress.enabled', true)) {
+    throw new SqlError('SQL_EMIT_FINAL', {
+      message: "EMIT FINAL is switched off by 'ksql.suppress.enabled'.",
+      at: query.emit.at,
     })
   }
   if (query.emit?.mode === 'final' && query.window === null) {

@@ -5,6 +5,7 @@ import type { FlatMapNode } from '../../plan/plan-node.ts'
 import type { Column } from '../../plan/schema.ts'
 import type * as ast from '../ast.ts'
 import { coerce } from './coerce.ts'
+import { collectColumns } from './collect-columns.ts'
 import type { KeyedNode } from './keyed-node.ts'
 import { placed } from './placed.ts'
 import { typeExpression, type TypingContext } from './type-expression.ts'
@@ -13,6 +14,8 @@ import { typeOf } from './untyped-null.ts'
 export interface TableFunctions {
   /** What stands for a call of a table function in the SELECT list: the column of its result. */
   replace(node: ast.Expression, typing: TypingContext): Expr | undefined
+  /** Names of the columns its calls read. */
+  columns(): ReadonlySet<string>
   plan(input: KeyedNode): KeyedNode
 }
 
@@ -46,6 +49,11 @@ export function planTableFunctions(
       }
       calls.push(call)
       return { kind: 'column', name: call.name, type: call.type }
+    },
+    columns() {
+      const names = new Set<string>()
+      for (const call of calls) for (const arg of call.args) collectColumns(arg, names)
+      return names
     },
     plan(input) {
       if (calls.length === 0) return input

@@ -13,15 +13,17 @@ export function windowSpec(clause: WindowClause, emitFinal: boolean): WindowSpec
   checkPositive(size, clause.kind === 'session' ? 'gap' : 'SIZE')
   const graceMs = clause.grace?.ms ?? (emitFinal ? 0 : Math.max(DAY_MS - size.ms, 0))
   const retentionMs = clause.retention?.ms ?? size.ms + graceMs
-  if (clause.retention !== null && clause.retention.ms < size.ms + graceMs) {
-    if (clause.grace !== null || clause.retention.ms < size.ms) {
-      throw new SqlError('SQL_WINDOW_RETENTION', {
-        message: `RETENTION must be at least the window's size plus its grace period, ${size.ms + graceMs} ms, not ${clause.retention.ms} ms.`,
-        at: clause.retention.at,
-      })
-    }
+  if (clause.retention !== null && retentionMs < size.ms + graceMs) {
+    throw new SqlError('SQL_WINDOW_RETENTION', {
+      message: `RETENTION must be at least the window's size plus its grace period, ${size.ms + graceMs} ms, not ${retentionMs} ms.`,
+      at: clause.retention.at,
+      hint:
+        clause.grace === null
+          ? 'Without GRACE PERIOD rows may be up to 24 hours late: add a shorter one.'
+          : undefined,
+    })
   }
-  const rest = { graceMs, retentionMs: Math.max(retentionMs, size.ms) }
+  const rest = { graceMs, retentionMs }
   switch (clause.kind) {
     case 'tumbling':
       return { type: 'TUMBLING', sizeMs: size.ms, ...rest }

@@ -1,11 +1,14 @@
 import { SqlError } from '../../base/errors.ts'
 import type { Command } from '../../plan/command.ts'
 import type { DataSource } from '../../plan/data-source.ts'
-import type { QueryPlan } from '../../plan/plan-node.ts'
-import { printSchema } from '../../plan/schema.ts'
+import { inputsOf, type PlanNode, type QueryPlan } from '../../plan/plan-node.ts'
+import { printAggregate, printExpression } from '../../plan/print-expression.ts'
+import { keyColumns, printSchema, valueColumns, type Column } from '../../plan/schema.ts'
 import { sameType } from '../../plan/sql-type.ts'
 import type { CreateAsStatement, CreateSourceStatement, Identifier } from '../ast.ts'
+import { parseStatements } from '../parse.ts'
 import { isOn, type PrepareContext } from './context.ts'
+import { planQuery } from './plan-query.ts'
 
 /** Checks that a new stream or table may have its name. Returns the command for IF NOT EXISTS that found one. */
 export function checkNewName(
@@ -44,10 +47,13 @@ export function checkNewName(
   })
 }
 
-/** Checks that what exists under a name may become `next`: same topic, formats, keys; value columns only appended. */
+/**
+ * Checks that what exists under a name may become `next`: same topic, formats and keys, value columns
+ * only appended; for results of queries, the same state behind them.
+ */
 export function checkReplacement(
   next: DataSource,
-  _plan: QueryPlan | null,
+  plan: QueryPlan | null,
   name: Identifier,
   context: PrepareContext,
 ): void {
@@ -73,17 +79,64 @@ export function checkReplacement(
   if (!sameSpec(old.valueFormat, next.valueFormat)) refuse(`its value format is ${old.valueFormat.name}`)
   if (JSON.stringify(old.timestamp) !== JSON.stringify(next.timestamp)) refuse('its TIMESTAMP column differs')
   if (JSON.stringify(old.windowedKey) !== JSON.stringify(next.windowedKey)) refuse('its windows differ')
-  const oldKeys = old.schema.columns.filter((c) => c.role === 'key')
-  const newKeys = next.schema.columns.filter((c) => c.role === 'key')
-  const kept = old.schema.columns.every((column) => {
-    const same = next.schema.columns.find((c) => c.name === column.name)
-    return same !== undefined && same.role === column.role && sameType(same.type, column.type)
-  })
-  const inOrder = old.schema.columns
-    .filter((c) => c.role === 'value')
-    .every((c, i) => next.schema.columns.filter((n) => n.role === 'value')[i]?.name === c.name)
-  if (oldKeys.length !== newKeys.length || !kept || !inOrder) {
+  const sameColumns = (a: readonly Column[], b: readonly Column[]): boolean =>
+    a.every((column, i) => column.name === b[i]?.name && sameType(column.type, b[i].type))
+  const oldKeys = keyColumns(old.schema)
+  const newKeys = keyColumns(next.schema)
+  if (
+    oldKeys.length !== newKeys.length ||
+    !sameColumns(oldKeys, newKeys) ||
+    !sameColumns(valueColumns(old.schema), valueColumns(next.schema))
+  ) {
     refuse(`its columns ${printSchema(old.schema)} may only get further value columns at the end`)
+  }
+  if (plan === null) return
+  const before = replannedSource(old, context)
+  if (before === null) return
+  const reason = stateDiffers(before, plan.root)
+  if (reason !== null) refuse(reason)
+}
+
+/** The plan of what made a source, as it would be today; null if it can't be told. */
+function replannedSource(old: DataSource, context: PrepareContext): PlanNode | null {
+  const statement = parseStatements(old.statement, { variables: false })[0]
+  if (statement?.kind !== 'create-as') return null
+  return planQuery(statement.query, { kind: 'sink', name: old.name, what: 'The query' }, context).root
+}
+
+/** Why the new plan can't go on from the old one's state, or null if it can. */
+function stateDiffers(before: PlanNode, after: PlanNode): string | null {
+  for (const node of [...allNodes(before), ...allNodes(after)]) {
+    if (node.kind.endsWith('-join')) return "queries with joins can't be changed"
+    if (node.kind === 'table-aggregate') return "aggregations over tables can't be changed"
+    if (node.kind === 'aggregate' && node.window !== null) return "windowed aggregations can't be changed"
+  }
+  return stateText(before) === stateText(after)
+    ? null
+    : 'its source, grouping, partitioning, aggregates and HAVING must stay as they are'
+}
+
+function allNodes(node: PlanNode): readonly PlanNode[] {
+  return [node, ...inputsOf(node).flatMap(allNodes)]
+}
+
+/** What of a plan has state or decides where rows go; projections and filters before it may change. */
+function stateText(node: PlanNode): string {
+  const inner = inputsOf(node).map(stateText).join(', ')
+  switch (node.kind) {
+    case 'source':
+      return node.source.name
+    case 'rekey':
+      return `rekey(${node.keys.map(printExpression).join(', ')}; ${inner})`
+    case 'aggregate':
+      return `aggregate(${node.aggregates.map(printAggregate).join(', ')}; ${node.emit}; ${inner})`
+    case 'flat-map':
+      return `flat-map(${inner})`
+    case 'filter':
+      // A filter above an aggregate is its HAVING.
+      return inner.startsWith('aggregate(') ? `having(${printExpression(node.predicate)}; ${inner})` : inner
+    default:
+      return inner
   }
 }
 

@@ -16,12 +16,13 @@ export const TOPIC_PROPERTIES = [
 /**
  * The topic to be made, or null if it exists.
  *
+ * @param windowed  retention of the windows in ms (0: unknown), or null for keys without a window
  * @param derived  partitions of the left-most source of a derived stream or table; null where the topic must exist or be described
  */
 export function newTopic(
   topic: string,
   kind: SourceKind,
-  windowed: boolean,
+  windowed: number | null,
   properties: Properties,
   derived: number | null,
   context: PrepareContext,
@@ -38,7 +39,7 @@ export function newTopic(
     })
   }
   const retentionMs = properties.whole('RETENTION_MS')
-  if (retentionMs !== undefined && kind === 'table' && !windowed) {
+  if (retentionMs !== undefined && kind === 'table' && windowed === null) {
     throw new SqlError('SQL_INVALID_PROPERTY', {
       message: "RETENTION_MS can't be given for a table: its topic keeps the latest row of every key.",
       at: properties.place('RETENTION_MS'),
@@ -63,12 +64,10 @@ export function newTopic(
       hint: 'Add PARTITIONS to WITH, and the topic is made.',
     })
   }
-  const policy = kind === 'stream' ? 'delete' : windowed ? 'compact,delete' : 'compact'
+  const policy = kind === 'stream' ? 'delete' : windowed !== null ? 'compact,delete' : 'compact'
+  const keptMs = Math.max(retentionMs ?? 0, windowed ?? 0)
   return {
     partitions: count,
-    config: {
-      'cleanup.policy': policy,
-      ...(retentionMs === undefined ? {} : { 'retention.ms': String(retentionMs) }),
-    },
+    config: { 'cleanup.policy': policy, ...(keptMs === 0 ? {} : { 'retention.ms': String(keptMs) }) },
   }
 }
