@@ -176,7 +176,8 @@ export function planAggregation(request: AggregationRequest): Aggregation {
       at: query.window.at,
     })
   }
-  const emitFinal = query.emit?.mode === 'final'
+  // A window is one evaluation of an alert: half of it would say false where the whole says true.
+  const emitFinal = query.emit?.mode === 'final' || (request.use.kind === 'alert' && query.window !== null)
   const window = query.window === null ? null : windowSpec(query.window, emitFinal)
   return {
     columns,
