@@ -29,6 +29,8 @@ export interface SubTopology {
   /** Exchanges that feed it: the node, and the sub-topology that computes its input. */
   readonly entries: readonly { readonly node: ExchangeNode; readonly from: number }[]
   readonly partitions: number
+  /** Whether all partitions of its sources go to its one task: rows that a foreign key brings together have different keys. */
+  readonly gathers: boolean
   /** How keys are encoded to find a row's partition: as the topics read here do, so that joined rows meet. */
   readonly keyFormat: FormatSpec
 }
@@ -54,7 +56,9 @@ export function buildGraph(plan: QueryPlan, partitionsOf: (topic: string) => num
   const add = (root: PlanNode, exit: (index: number) => SubTopology['exit']): number => {
     const sources: SourceNode[] = []
     const entryNodes: ExchangeNode[] = []
+    let gathers = false
     const visit = (node: PlanNode): void => {
+      if (node.kind === 'foreign-key-join') gathers = true
       if (node.kind === 'source') sources.push(node)
       else if (isExchange(node)) entryNodes.push(node as ExchangeNode)
       else for (const input of inputsOf(node)) visit(input)
@@ -70,14 +74,16 @@ export function buildGraph(plan: QueryPlan, partitionsOf: (topic: string) => num
       done[from] = { ...done[from]!, exit: { kind: 'exchange', node, to: index } }
     const topicPartitions = sources.map((s) => partitionsOf(s.source.topic))
     const wanted = entryNodes.map((n) => (n.kind === 'rekey' ? n.partitions : null)).filter((p) => p !== null)
-    const partitions = Math.max(
-      1,
-      ...(topicPartitions.length > 0
-        ? topicPartitions
-        : wanted.length > 0
-          ? wanted
-          : feeding.map(({ from }) => done[from]!.partitions)),
-    )
+    const partitions = gathers
+      ? 1
+      : Math.max(
+          1,
+          ...(topicPartitions.length > 0
+            ? topicPartitions
+            : wanted.length > 0
+              ? wanted
+              : feeding.map(({ from }) => done[from]!.partitions)),
+        )
     done.push({
       index,
       root,
@@ -85,6 +91,7 @@ export function buildGraph(plan: QueryPlan, partitionsOf: (topic: string) => num
       sources,
       entries: feeding,
       partitions,
+      gathers,
       keyFormat: keyFormatFor(sources, entryNodes),
     })
     return index

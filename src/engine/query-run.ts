@@ -57,7 +57,12 @@ export class QueryRun {
     this.plan = plan
     this.graph = buildGraph(plan, options.partitionsOf)
     this.#needed = neededColumns(plan.root)
-    const environment: TaskEnvironment = { ...options, ids: operatorIds(plan.root) }
+    const environment: TaskEnvironment = {
+      ...options,
+      // An alert sees every change: what it says must not depend on when cycles end.
+      cache: options.cache && plan.root.kind !== 'alert',
+      ids: operatorIds(plan.root),
+    }
     const topologies = this.graph.subTopologies
     topologies.forEach(() => this.#tasks.push([]))
     // Those downstream first: an exchange needs the tasks it delivers to.
@@ -91,10 +96,14 @@ export class QueryRun {
       for (const source of topology.sources) {
         this.#decoders.set(source, new SourceDecoder(source.source, options.formatOf))
         const { topic } = source.source
-        const partitions = Math.min(options.partitionsOf(topic), topology.partitions)
+        const tasks = this.#tasks[topology.index]!
+        const partitions = topology.gathers
+          ? options.partitionsOf(topic)
+          : Math.min(options.partitionsOf(topic), topology.partitions)
         for (let partition = 0; partition < partitions; partition++) {
-          inputs.push({ index: inputs.length, source, topic, partition, group: together ? 0 : partition })
-          this.#taskOf.push(this.#tasks[topology.index]![partition]!)
+          const group = together || topology.gathers ? 0 : partition
+          inputs.push({ index: inputs.length, source, topic, partition, group })
+          this.#taskOf.push(topology.gathers ? tasks[0]! : tasks[partition]!)
         }
       }
     }

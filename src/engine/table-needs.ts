@@ -2,12 +2,21 @@ import { inputsOf, type PlanNode, type SourceNode } from '../plan/plan-node.ts'
 
 /**
  * Whether a table read from a topic has to be kept by its reader, so that changes carry the rows they
- * replace and pull queries find them. Joins keep their own copy of what they look up, and need no old rows.
+ * replace and pull queries find them. Joins and alerts keep what they need themselves.
  */
 export function keepsOldRows(root: PlanNode, source: SourceNode): boolean {
-  const path = pathTo(root, source)
-  const consumer = path.findLast((node) => node.kind !== 'source')
-  return !(consumer?.kind === 'stream-table-join' && path.at(-2) === consumer)
+  const consumer = pathTo(root, source)
+    .slice(0, -1)
+    .findLast((node) => node.kind !== 'project')
+  switch (consumer?.kind) {
+    case 'stream-table-join':
+    case 'table-table-join':
+    case 'foreign-key-join':
+    case 'alert':
+      return false
+    default:
+      return true
+  }
 }
 
 /** Whether, between a node and the end of its task, anything but projections handles its changes. */
