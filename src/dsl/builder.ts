@@ -57,6 +57,17 @@ export function table<V extends ColumnTypes, K extends ColumnTypes>(
   return new Table(declare('table', name, options))
 }
 
+/** The statements that make `definitions` and what they need, each once, in the order they have to run. */
+export function statementsFor(definitions: readonly Definition<unknown>[]): readonly string[] {
+  const statements = new Set<string>()
+  const visit = (definition: Definition<unknown>): void => {
+    definition.needs.forEach(visit)
+    statements.add(definition.statement)
+  }
+  definitions.forEach(visit)
+  return [...statements]
+}
+
 /** What all builders know: where rows come from and which count. Immutable: each step returns a new one. */
 interface From {
   readonly source: Definition<unknown>

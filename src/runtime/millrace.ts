@@ -23,9 +23,11 @@ import type {
   TopicDescription,
   TopicSpec,
 } from '../log/log.ts'
+import { statementsFor, type Definition } from '../dsl/builder.ts'
 import { openLog } from '../log/open-log.ts'
 import type { Command, PullQuery, PushQuery } from '../plan/command.ts'
 import type { SourceCatalog } from '../plan/data-source.ts'
+import { quoteName } from '../plan/sql-type.ts'
 import type { Row } from '../plan/sql-value.ts'
 import { parseStatements } from '../sql/parse.ts'
 import { WorkerState } from '../state/worker-state.ts'
@@ -180,6 +182,20 @@ export class Millrace {
       })
     }
     return this.#host.stream(this.#runner.prepare(statement, session), session) as RowStream<T>
+  }
+
+  /**
+   * Makes what the typed builder describes, and what it needs; what exists already stays as it is.
+   *
+   * @throws SqlError where SQL would refuse it
+   */
+  define(...definitions: readonly Definition<unknown>[]): Promise<StatementResult[]> {
+    return this.sql(statementsFor(definitions).join('\n'))
+  }
+
+  /** The changes of a stream or table from now on, as its rows come. */
+  subscribe<Row>(definition: Definition<Row>, options: SqlOptions = {}): RowStream<Row> {
+    return this.query<Row>(`SELECT * FROM ${quoteName(definition.name)} EMIT CHANGES;`, options)
   }
 
   createTopic(name: string, spec: TopicSpec): Promise<TopicDescription> {
@@ -374,6 +390,7 @@ class LogHost implements StatementHost {
       })
       const host = new LogHost({ log, worker, catalog, state, clock, random, owner })
       await worker.start()
+      await host.#forgetLeftovers()
       for (const query of catalog.queries()) await host.#start(query.id)
       return host
     } catch (error) {
@@ -412,6 +429,8 @@ class LogHost implements StatementHost {
           },
           expressionErrors: status?.expressionErrors ?? 0,
           lag: status?.lag ?? 0,
+          eventTimeMs: status?.eventTimeMs ?? null,
+          nextTimerMs: status?.nextTimerMs ?? null,
         },
       }
     })
@@ -532,13 +551,22 @@ class LogHost implements StatementHost {
 
   /** What an ended query leaves behind: offsets and internal topics. */
   async #forget(id: string): Promise<void> {
-    if (this.log.groups().includes(offsetsGroup(id))) await this.log.deleteGroup(offsetsGroup(id))
     // Ids may begin alike: a topic is that of the query with the longest id it begins with.
     const others = this.catalog.queryIds().filter((other) => other.startsWith(`${id}-`))
     for (const { name } of this.log.topics()) {
       if (!name.startsWith(internalTopicPrefix(id))) continue
       if (others.every((other) => !name.startsWith(internalTopicPrefix(other))))
         await this.log.deleteTopic(name)
+    }
+    // Last, because a group without its query is how leftovers are found.
+    if (this.log.groups().includes(offsetsGroup(id))) await this.log.deleteGroup(offsetsGroup(id))
+  }
+
+  /** What queries left behind whose end was committed just before the last process ended. */
+  async #forgetLeftovers(): Promise<void> {
+    for (const group of this.log.groups()) {
+      const id = queryOfGroup(group)
+      if (id !== null && this.catalog.query(id) === undefined) await this.#forget(id)
     }
   }
 
@@ -560,6 +588,12 @@ class LogHost implements StatementHost {
 
 /** Silence of an alert's input for this long counts as time passing. */
 const ALERT_IDLE_MS = 1_000
+
+/** The query whose offsets a group holds, or null for a group of somebody else. */
+function queryOfGroup(group: string): string | null {
+  const prefix = offsetsGroup('')
+  return group.startsWith(prefix) ? group.slice(prefix.length) : null
+}
 
 /** What the names of a query's changelogs begin with. */
 function internalTopicPrefix(queryId: string): string {

@@ -25,4 +25,8 @@ export interface QueryCounters {
   readonly expressionErrors: number
   /** Records of its inputs not yet consumed and committed. */
   readonly lag: number
+  /** Highest event time it has seen, epoch ms; null: none yet. */
+  readonly eventTimeMs: number | null
+  /** Event time at which its next window closes or timer fires; null: nothing waits. */
+  readonly nextTimerMs: number | null
 }

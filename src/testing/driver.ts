@@ -7,6 +7,7 @@ import type { CompileContext } from '../engine/compile/cursor.ts'
 import type { DropReason } from '../engine/operator.ts'
 import { QueryRun } from '../engine/query-run.ts'
 import { SourceDecoder } from '../engine/source-decoder.ts'
+import { statementsFor, type Definition } from '../dsl/builder.ts'
 import { formatOf } from '../formats/registry.ts'
 import type { FunctionContext } from '../functions/function.ts'
 import { functionRegistry } from '../functions/registry.ts'
@@ -115,6 +116,11 @@ export class TestDriver {
   /** @throws SqlError of the first statement refused */
   async sql(text: string): Promise<StatementResult[]> {
     return this.#runner.run(text, this.#session)
+  }
+
+  /** Makes what the typed builder describes, and what it needs. */
+  async define(...definitions: readonly Definition<unknown>[]): Promise<void> {
+    await this.sql(statementsFor(definitions).join('\n'))
   }
 
   /** Runs one parsed statement. */
@@ -230,7 +236,15 @@ class DriverHost implements StatementHost {
       reads: q.reads,
       writes: q.writes,
       topic: q.plan.sink?.topic ?? null,
-      counters: { recordsIn: 0, recordsOut: 0, dropped: {}, expressionErrors: 0, lag: 0 },
+      counters: {
+        recordsIn: 0,
+        recordsOut: 0,
+        dropped: {},
+        expressionErrors: 0,
+        lag: 0,
+        eventTimeMs: null,
+        nextTimerMs: null,
+      },
     }))
   }
 

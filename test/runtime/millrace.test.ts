@@ -2,7 +2,17 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
-import { Millrace, SqlError, StorageError, type MillraceOptions, type RowObject } from '../../src/index.ts'
+import {
+  count,
+  integer,
+  Millrace,
+  SqlError,
+  StorageError,
+  stream,
+  string,
+  type MillraceOptions,
+  type RowObject,
+} from '../../src/index.ts'
 
 const opened: Millrace[] = []
 const directories: string[] = []
@@ -403,6 +413,35 @@ describe('a data directory', () => {
     await millrace.close()
     await millrace.close()
   })
+})
+
+test('the typed builder defines, again and again, and its rows have types', async () => {
+  const millrace = await open()
+  const readings = stream('READINGS', {
+    topic: 'readings',
+    key: { ID: string() },
+    columns: { V: integer() },
+    partitions: 1,
+  })
+  const counts = readings
+    .filter((r) => r.V.gt(0))
+    .groupBy('ID')
+    .aggregate({ N: count() })
+    .to('COUNTS')
+  await millrace.define(counts)
+  const again = await millrace.define(counts)
+  expect(again.map((r) => r.kind === 'message' && r.message)).toEqual([
+    expect.stringContaining('exists already'),
+    expect.stringContaining('exists already'),
+  ])
+  const changes = millrace.subscribe(counts)
+  await millrace.produce('readings', [reading('a', 1), reading('a', 0)])
+  for await (const row of changes) {
+    const n: number | null = row.N
+    const id: string | null = row.ID
+    expect([id, n]).toEqual(['a', 1])
+    break
+  }
 })
 
 describe('alerts', () => {
