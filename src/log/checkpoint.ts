@@ -126,7 +126,13 @@ export class CheckpointSlots {
     const file = await this.#fileSystem.open(path, 'create')
     try {
       await writeFully(file, bytes, 0)
-      await file.sync()
+      await file.sync().catch((cause: unknown) => {
+        // Never mistaken for a write that found the disk full.
+        throw new StorageError('LOG_SYNC_FAILED', {
+          message: `The checkpoint ${path} was not synced.`,
+          cause,
+        })
+      })
     } finally {
       await file.close()
     }

@@ -39,6 +39,8 @@ const ROUND_REQUESTS_MAX = 256
 const METADATA_BYTES_MAX = 4096
 const PARTITIONS_MAX = 10_000
 const SEAL_AFTER_MS = 100
+/** How long to wait for space before a write that has to be made is tried again. */
+const SPACE_RETRY_MS = 250
 /** Below this the log reports a disk that is getting full. */
 const FREE_BYTES_LOW = 64 * 1024 * 1024
 
@@ -447,7 +449,13 @@ export class EmbeddedLog implements Log, LogCore {
     if (appends.length > 0) for (const listener of this.#listeners) listener()
     this.#follow(effects)
     this.coordinator.watchTimeouts()
-    if (journal.bytesToReplay > journal.frameBytesMax) this.#inBackground(this.#checkpoint())
+    if (journal.bytesToReplay > journal.frameBytesMax && this.#checkpointing === null) {
+      this.#inBackground(
+        this.#checkpoint().catch((cause: unknown) => {
+          if (!isDiskFull(cause)) throw cause
+        }),
+      )
+    }
   }
 
   /** Moves bytes out of a frame that would take too much of the journal. */
@@ -474,8 +482,23 @@ export class EmbeddedLog implements Log, LogCore {
     }
   }
 
+  /**
+   * Copies what the journal holds into the segments. A full disk makes it wait for space, and everybody
+   * behind it: the group is durable, so it can only go forward.
+   */
   async #writeInline(appends: readonly AppendEntry[]): Promise<void> {
-    if (appends.length > 0) await this.#writeSegments(appends)
+    while (appends.length > 0) {
+      try {
+        await this.#writeSegments(appends)
+        return
+      } catch (cause) {
+        if (!isDiskFull(cause) || this.#closing !== null) throw cause
+        this.#noteDiskFull()
+        await new Promise<void>((resolve) => {
+          this.#parts.clock.after(SPACE_RETRY_MS, resolve)
+        })
+      }
+    }
   }
 
   /** Writes batches to their places; resolves to the segments' paths. */
@@ -617,19 +640,27 @@ export class EmbeddedLog implements Log, LogCore {
     // One place of the journal: nothing may be applied between these lines.
     const checkpoint = this.#state.checkpoint(journal.end)
     try {
-      await this.#dirtySegments.sync(async (path) => {
-        if (!this.#isCurrent(path)) return
-        try {
-          await files.use(path, 'write', (file) => file.sync())
-        } catch (cause) {
-          if (this.#isCurrent(path)) throw cause
-        }
-      })
-      await this.#dirtyDirectories.sync((path) => this.#syncDirectory(path))
+      try {
+        await this.#dirtySegments.sync(async (path) => {
+          if (!this.#isCurrent(path)) return
+          try {
+            await files.use(path, 'write', (file) => file.sync())
+          } catch (cause) {
+            if (this.#isCurrent(path)) throw cause
+          }
+        })
+        await this.#dirtyDirectories.sync((path) => this.#syncDirectory(path))
+      } catch (cause) {
+        // Whatever its reason: after a failed sync nobody knows what is on disk.
+        this.#fail(cause)
+        throw cause
+      }
       crashPoint('checkpoint-before-write')
       await slots.write(checkpoint)
     } catch (cause) {
-      this.#fail(cause)
+      // Without space for a new checkpoint the last one still counts; the next try writes it whole.
+      if (isDiskFull(cause)) this.#noteDiskFull()
+      else this.#fail(cause)
       throw cause
     }
     crashPoint('checkpoint-after-write')
@@ -678,7 +709,12 @@ export class EmbeddedLog implements Log, LogCore {
     try {
       while (this.#running !== null) await this.#running
       while (this.#background.size > 0) await Promise.all(this.#background)
-      if (this.#failure === null) await this.#checkpoint()
+      if (this.#failure === null) {
+        await this.#checkpoint().catch((cause: unknown) => {
+          // Everything is in the journal; the next opening replays it.
+          if (!isDiskFull(cause)) throw cause
+        })
+      }
     } finally {
       this.#closed = true
       this.#listeners.clear()
@@ -710,9 +746,13 @@ export class EmbeddedLog implements Log, LogCore {
         })
   }
 
-  #diskError(cause: unknown): unknown {
-    if ((cause as { code?: unknown }).code !== 'ENOSPC') return cause
+  #noteDiskFull(): void {
     this.#freeBytesLow = `A write found no space left for ${this.#parts.directory}.`
+  }
+
+  #diskError(cause: unknown): unknown {
+    if (!isDiskFull(cause)) return cause
+    this.#noteDiskFull()
     return new StorageError('LOG_DISK_FULL', {
       message: `The disk holding ${this.#parts.directory} is full. Nothing of the group was written.`,
       cause,
@@ -745,6 +785,10 @@ class DirtyPaths {
 
 function describe({ name, id, partitions, config, internal }: Topic): TopicDescription {
   return { name, id, partitions, config, internal }
+}
+
+function isDiskFull(cause: unknown): boolean {
+  return (cause as { code?: unknown } | null)?.code === 'ENOSPC'
 }
 
 function describeCause(cause: unknown): string {

@@ -258,6 +258,68 @@ describe('a disk that fails', () => {
     await log.close()
   })
 
+  test('a commit that is in the journal waits for space in its segment', async () => {
+    const { disk, log, owner } = await fresh()
+    await append(log, owner, 'a')
+    disk.fate = ({ kind, path }) =>
+      kind === 'write' && path.endsWith('.log') ? { code: 'ENOSPC' } : undefined
+    let answered = false
+    const waiting = append(log, owner, 'b').then((outcome) => {
+      answered = true
+      return outcome
+    })
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(answered).toBe(false)
+    expect(log.health().state).toBe('disk low')
+    expect(await values(log, 't')).toEqual(['a'])
+    disk.fate = () => undefined
+    expect(await waiting).toMatchObject({ kind: 'committed' })
+    expect(await values(log, 't')).toEqual(['a', 'b'])
+    await log.close()
+  })
+
+  test('closing while a commit waits for space: unknown, and there once reopened', async () => {
+    const { disk, log, owner } = await fresh()
+    disk.fate = ({ kind, path }) =>
+      kind === 'write' && path.endsWith('.log') ? { code: 'ENOSPC' } : undefined
+    const waiting = append(log, owner, 'a')
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    const closed = log.close()
+    expect(await waiting).toMatchObject({ kind: 'unknown' })
+    await closed
+    disk.fate = () => undefined
+    const again = await opened(disk)
+    expect(await values(again, 't')).toEqual(['a'])
+    await again.close()
+  })
+
+  test('no space for a checkpoint: the journal goes on, and the log stays open', async () => {
+    const { disk, log, owner } = await fresh()
+    disk.fate = ({ kind, path }) =>
+      kind === 'write' && path.includes('checkpoint') ? { code: 'ENOSPC' } : undefined
+    const expected: string[] = []
+    let refused: unknown = null
+    for (let i = 0; i < 40 && refused === null; i++) {
+      const value = String(i % 10).repeat(100_000)
+      try {
+        await append(log, owner, value)
+        expected.push(value)
+      } catch (error) {
+        refused = error
+      }
+    }
+    // Both journal files are full by now.
+    expect(refused).toMatchObject({ code: 'LOG_DISK_FULL' })
+    expect(expected.length).toBeGreaterThan(10)
+    disk.fate = () => undefined
+    await append(log, owner, 'more')
+    expect(await values(log, 't')).toEqual([...expected, 'more'])
+    await log.close()
+    const again = await opened(disk)
+    expect(await values(again, 't')).toEqual([...expected, 'more'])
+    await again.close()
+  })
+
   test('short writes are finished', async () => {
     const disk = new SimulatedFileSystem()
     disk.fate = ({ kind, length }) => (kind === 'write' ? { bytes: Math.ceil(length / 3) } : undefined)
