@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../base/clock.ts'
 import { crashPoint } from '../base/crash-points.ts'
 import { StorageError } from '../base/errors.ts'
 import type { Format } from '../formats/format.ts'
-import type { CommitGroup, CommitOwner, GroupAppend, Log } from '../log/log.ts'
+import type { CommitGroup, CommitOwner, GroupAppend, Log, CommitOutcome } from '../log/log.ts'
 import type { FormatName } from '../plan/data-source.ts'
 import type { WorkerState } from '../state/worker-state.ts'
 import type { Batch } from './batch.ts'
@@ -202,7 +202,14 @@ export class Worker {
     if (committing.length === 0) return
     crashPoint('cycle-after-flush')
     const startedMs = clock.monotonicMs()
-    const outcome = await log.commit({ owner: this.#owner!, appends, offsets })
+    let outcome: CommitOutcome
+    try {
+      outcome = await log.commit({ owner: this.#owner!, appends, offsets })
+    } catch (error) {
+      // Refused (a full disk, a deleted output topic): nothing was written, so every query can try again.
+      for (const query of committing) await this.#guarded(query, () => Promise.reject(error as Error))
+      return
+    }
     if (outcome.kind !== 'committed') {
       for (const query of committing) await query.rollBack()
       if (outcome.kind === 'fenced') {
