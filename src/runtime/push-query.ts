@@ -8,7 +8,7 @@ import type { Format } from '../formats/format.ts'
 import type { Log } from '../log/log.ts'
 import type { PushQuery } from '../plan/command.ts'
 import type { FormatName } from '../plan/data-source.ts'
-import type { RowSink, RowSource } from './row-stream.ts'
+import type { RowSink, RowSource, StreamedRow } from './row-stream.ts'
 import { TransientTaskStores } from './transient-stores.ts'
 
 export interface PushQueryOptions {
@@ -31,7 +31,8 @@ export class PushQueryRun implements RowSource {
   readonly #run: QueryRun
   readonly #feed: InputFeed
   readonly #stores: TransientTaskStores[] = []
-  readonly #results: Batch[] = []
+  /** Taken from their batches at once: a batch's bytes are used again after its step. */
+  readonly #results: StreamedRow[] = []
 
   constructor(query: PushQuery, options: PushQueryOptions) {
     const { log, formatOf } = options
@@ -50,7 +51,7 @@ export class PushQueryRun implements RowSource {
         byPartition.set(partition, stores)
         return stores
       },
-      onResult: (batch) => void this.#results.push(batch),
+      onResult: (batch) => this.#collect(batch),
       observer: { dropped: () => {}, expressionError: () => {} },
     })
     this.#stores.push(...byPartition.values())
@@ -77,7 +78,9 @@ export class PushQueryRun implements RowSource {
         this.#feed.takeUnreadable()
         await this.#run.flush()
         for (const stores of this.#stores) stores.commit()
-        for (const batch of this.#results.splice(0)) left -= this.#emit(batch, left, sink)
+        for (const row of this.#results.splice(0)) {
+          if (left-- > 0) sink.push(row.values, row.timestampMs, row.isDeletion)
+        }
         await sink.ready()
         if (!worked && !moved) {
           await new Promise<void>((resolve) => (wake = resolve))
@@ -92,14 +95,15 @@ export class PushQueryRun implements RowSource {
     }
   }
 
-  /** Returns how many rows were handed on. */
-  #emit(batch: Batch, limit: number, sink: RowSink): number {
-    const count = Math.min(limit, batch.size)
+  #collect(batch: Batch): void {
     const columns = batch.schema.columns.length
-    for (let n = 0; n < count; n++) {
+    for (let n = 0; n < batch.size; n++) {
       const row = batch.position(n)
-      sink.push(batch.slice(row, 0, columns), batch.timestamps[row]!, batch.isAbsent(row))
+      this.#results.push({
+        values: batch.slice(row, 0, columns),
+        timestampMs: batch.timestamps[row]!,
+        isDeletion: batch.isAbsent(row),
+      })
     }
-    return count
   }
 }

@@ -498,3 +498,21 @@ test('consume() follows a topic until its limit or signal', async () => {
   await following
   expect(seen).toEqual(['0/0@5 k={"a":1} 1', '0/1@6 = 0'])
 })
+
+test('a push query over several partitions shows every row as it was', async () => {
+  const millrace = await open()
+  await millrace.sql(
+    `CREATE STREAM wide (id STRING KEY, text STRING) WITH (kafka_topic='wide', value_format='JSON', partitions=8);`,
+  )
+  const texts = Array.from({ length: 4_000 }, (_, i) => `${i}-${'x'.repeat(i % 50)}`)
+  const rows = millrace.query<{ ID: string; TEXT: string }>(
+    `SELECT * FROM wide EMIT CHANGES LIMIT ${texts.length};`,
+  )
+  await millrace.produce(
+    'wide',
+    texts.map((text, i) => ({ key: `k${i}`, value: { TEXT: text } })),
+  )
+  const seen: string[] = []
+  for await (const row of rows) seen.push(`${row.ID} ${row.TEXT}`)
+  expect(seen.sort()).toEqual(texts.map((text, i) => `k${i} ${text}`).sort())
+})
