@@ -80,11 +80,10 @@ export class SlabStore implements ManagedStore, CheckpointedStore {
     return this.#ordered
   }
 
-  /** Windows that start before `belowMs` are gone. */
+  /** Windows that start before `belowMs` are gone once the cycle commits. Called at its end. */
   expire(belowMs: number): void {
     if (this.#ordered.length === 0 || this.#ordered[0]!.startMs >= belowMs) return
     this.#expiry.advance(belowMs)
-    this.#drop(belowMs)
   }
 
   /** Committed groups in a range, ordered by key, then window. */
@@ -160,6 +159,8 @@ export class SlabStore implements ManagedStore, CheckpointedStore {
   committed(): void {
     this.#expiry.committed()
     for (const slab of this.#ordered) slab.clearDirty()
+    // Not before: until the commit, readers and a checkpoint under way still count on them.
+    this.#drop(this.#expiry.committedMs)
   }
 
   discard(): boolean {
