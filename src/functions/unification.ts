@@ -40,7 +40,7 @@ export interface UnifiedItem {
 type TypedItem = UnifiedItem & { readonly type: SqlType }
 
 /**
- * The one type of the elements of an ARRAY, MAP or IN list. The first element that is no NULL leads;
+ * The one type of the elements of an ARRAY, MAP or IN list. The first element leads that is no NULL and no STRING literal;
  * numbers widen to the widest; beside a number or BOOLEAN, STRING literals are read as one; STRUCTs unite
  * their fields. Bring every item to it with {@link readLiteral} (STRING literals of another target) or a cast.
  *
@@ -49,20 +49,14 @@ type TypedItem = UnifiedItem & { readonly type: SqlType }
  */
 export function unifyTypes(items: readonly UnifiedItem[]): SqlType | null {
   const typed = items.filter(isTyped)
-  // A STRING literal leads only if nothing else does.
-  const leader = typed.find((item) => item.literal === null && mayReadLiterals(item.type)) ?? typed[0]
-  if (leader === undefined) return null
-  const firstString = typed[0]!.type.kind === 'STRING' && typed[0]!.literal === null
-  const base = firstString ? typed[0]! : leader
+  // A STRING literal leads only if there is nothing else.
+  const base = typed.find((item) => item.literal === null) ?? typed[0]
+  if (base === undefined) return null
   let common = base.type
   for (const item of typed) {
     if (item !== base) common = widen(common, item)
   }
   return common
-}
-
-function mayReadLiterals(type: SqlType): boolean {
-  return isNumeric(type) || type.kind === 'BOOLEAN'
 }
 
 function widen(common: SqlType, item: TypedItem): SqlType {
