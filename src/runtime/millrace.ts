@@ -549,7 +549,7 @@ class LogHost implements StatementHost {
     })
   }
 
-  /** What an ended query leaves behind: offsets and internal topics. */
+  /** What an ended query leaves behind: internal topics, its checkpoint, offsets. */
   async #forget(id: string): Promise<void> {
     // Ids may begin alike: a topic is that of the query with the longest id it begins with.
     const others = this.catalog.queryIds().filter((other) => other.startsWith(`${id}-`))
@@ -558,6 +558,7 @@ class LogHost implements StatementHost {
       if (others.every((other) => !name.startsWith(internalTopicPrefix(other))))
         await this.log.deleteTopic(name)
     }
+    await this.#state.deleteTasks((taskId) => taskId.slice(0, taskId.lastIndexOf('/')) === id)
     // Last, because a group without its query is how leftovers are found.
     if (this.log.groups().includes(offsetsGroup(id))) await this.log.deleteGroup(offsetsGroup(id))
   }

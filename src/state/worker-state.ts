@@ -145,22 +145,14 @@ export class WorkerState {
     return task
   }
 
-  /** Removes a task's checkpoint: its query is gone, or is to be rebuilt from its inputs. The task is closed. */
-  async deleteTask(taskId: string): Promise<void> {
-    assert(!this.#tasks.has(taskId), 'a task is closed before it is deleted')
-    await this.#ready()
-    await this.#saving
-    await this.#clearTask(taskId)
-  }
-
-  /** Removes the checkpoints of tasks that are no more: of queries dropped while this worker was not there. */
-  async deleteTasksExcept(taskIds: ReadonlySet<string>): Promise<void> {
+  /** Removes the checkpoints of closed tasks whose query is gone, or is to be rebuilt from its inputs. */
+  async deleteTasks(isGone: (taskId: string) => boolean): Promise<void> {
     await this.#ready()
     if (this.#storage === null) return
     const gone: string[] = []
     for await (const [key] of this.#storage.iterate('t', 'u')) {
       const taskId = taskIdOf(key)
-      if (!taskIds.has(taskId) && !this.#tasks.has(taskId)) gone.push(taskId)
+      if (!this.#tasks.has(taskId) && isGone(taskId)) gone.push(taskId)
     }
     await this.#saving
     for (const taskId of gone) await this.#clearTask(taskId)

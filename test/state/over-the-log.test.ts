@@ -37,7 +37,7 @@ async function start(taskIds: readonly string[] = ['q/0']): Promise<Running> {
     epoch: owner.epoch,
     memoryBytesMax: 1e8,
   })
-  await state.deleteTasksExcept(new Set(taskIds))
+  await state.deleteTasks((taskId) => !taskIds.includes(taskId))
   const task = state.task(taskIds[0]!, (store) => `_millrace-q-${store}-changelog`, 1)
   const kv = task.keyValue('rows', codecOf(textShape))
   for (const topic of task.changelogTopics()) {
@@ -91,6 +91,26 @@ test('state comes back over the embedded log, with and without its folder', asyn
   running = await start()
   expect(await rows(running.kv)).toEqual({ ...expected, new: 'one' })
   await running.stop()
+})
+
+test('a state folder in use is refused, not thrown away', async () => {
+  const running = await start()
+  const options = {
+    directory: join(directory, 'state'),
+    log: running.log,
+    fileSystem: nodeFileSystem,
+    clock: systemClock,
+    epoch: 9,
+    memoryBytesMax: 1e8,
+  }
+  await expect(WorkerState.open(options)).rejects.toMatchObject({ code: 'STATE_OPEN_FAILED' })
+  running.kv.put('a', '1')
+  await running.commit()
+  await running.stop()
+  const again = await start()
+  expect(again.state.metrics.dropped).toBe(0)
+  expect(await rows(again.kv)).toEqual({ a: '1' })
+  await again.stop()
 })
 
 test('the checkpoint of a query that is gone is removed', async () => {
