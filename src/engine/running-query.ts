@@ -22,6 +22,7 @@ export type QueryProblem =
       readonly detail: string | undefined
     }
   | { readonly kind: 'expression-failed'; readonly timestampMs: number; readonly error: unknown }
+  | ({ readonly kind: 'record-unreadable' } & UnreadableAt)
 
 export type QueryState = 'RESTORING' | 'RUNNING' | 'PAUSED' | 'ERROR'
 
@@ -239,6 +240,7 @@ export class RunningQuery {
   takeUnreadable(): readonly UnreadableAt[] {
     const unreadable = this.#feed?.takeUnreadable() ?? []
     this.#unreadable += unreadable.length
+    for (const record of unreadable) this.#sample({ kind: 'record-unreadable', ...record })
     return unreadable
   }
 

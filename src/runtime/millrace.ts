@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { assert } from '../base/assert.ts'
+import { assert, unreachable } from '../base/assert.ts'
 import { systemClock, type Clock } from '../base/clock.ts'
 import { QueryError, SqlError, StorageError } from '../base/errors.ts'
 import type { FileSystem } from '../base/file-system.ts'
@@ -8,6 +8,7 @@ import { nodeFileSystem } from '../base/node-file-system.ts'
 import { systemRandom, type Random } from '../base/random.ts'
 import type { CompileContext } from '../engine/compile/cursor.ts'
 import { offsetsGroup } from '../engine/query-spec.ts'
+import type { QueryProblem } from '../engine/running-query.ts'
 import { Worker } from '../engine/worker.ts'
 import { formatOf } from '../formats/registry.ts'
 import type { FunctionContext, FunctionRegistry } from '../functions/function.ts'
@@ -71,7 +72,7 @@ export interface MillraceOptions {
 /** Something about a query that somebody should see. */
 export interface RuntimeProblem {
   readonly queryId: string
-  readonly kind: 'query-failed' | 'row-dropped' | 'expression-failed'
+  readonly kind: 'query-failed' | 'row-dropped' | 'expression-failed' | 'record-unreadable'
   /** A sentence. */
   readonly detail: string
 }
@@ -296,6 +297,24 @@ export class Millrace {
   }
 }
 
+/** A problem as a sentence. */
+function problemText(problem: QueryProblem): string {
+  switch (problem.kind) {
+    case 'row-dropped':
+      return `A row was dropped: ${problem.detail ?? problem.reason}.`
+    case 'record-unreadable':
+      return (
+        `The ${problem.part} of the record at topic ${problem.topic}, partition ${problem.partition}, ` +
+        `offset ${problem.offset} cannot be read: ${problem.reason}`
+      )
+    case 'query-failed':
+    case 'expression-failed':
+      return problem.error instanceof Error ? problem.error.message : String(problem.error)
+    default:
+      return unreachable(problem)
+  }
+}
+
 /** The log, the engine and the catalog over them; what statements do, they do here. */
 class LogHost implements StatementHost {
   readonly log: Log
@@ -310,6 +329,7 @@ class LogHost implements StatementHost {
   readonly #state: WorkerState
   readonly #streams = new Set<RowStream>()
   #owner: CommitOwner
+  readonly #onProblem: (queryId: string, problem: QueryProblem) => void
   #streamNumber = 0
   /** An open Millrace keeps its process alive, as a server does: queries go on in the background. */
   readonly #keepAlive = setInterval(() => {}, 2 ** 30)
@@ -323,6 +343,7 @@ class LogHost implements StatementHost {
     readonly clock: Clock
     readonly random: Random
     readonly owner: CommitOwner
+    readonly onProblem: (queryId: string, problem: QueryProblem) => void
   }) {
     this.log = parts.log
     this.worker = parts.worker
@@ -331,6 +352,7 @@ class LogHost implements StatementHost {
     this.#state = parts.state
     this.#random = parts.random
     this.#owner = parts.owner
+    this.#onProblem = parts.onProblem
     this.producer = parts.log.producer()
   }
 
@@ -339,6 +361,8 @@ class LogHost implements StatementHost {
     const inMemory = dataDirectory === undefined
     const fileSystem = options.fileSystem ?? (inMemory ? new MemoryFileSystem() : nodeFileSystem)
     const directory = dataDirectory ?? '/memory'
+    const onProblem = (queryId: string, problem: QueryProblem): void =>
+      options.onProblem?.({ queryId, kind: problem.kind, detail: problemText(problem) })
     const log = await openLog({
       directory,
       fileSystem,
@@ -376,19 +400,9 @@ class LogHost implements StatementHost {
         cache: settings.get('cache.max.bytes.buffering') !== '0',
         compatibility: booleanSetting(settings, 'millrace.compatibility'),
         describeProblems: processingLogEntries,
-        onProblem: (queryId, problem) =>
-          options.onProblem?.({
-            queryId,
-            kind: problem.kind,
-            detail:
-              problem.kind === 'row-dropped'
-                ? `A row was dropped: ${problem.detail ?? problem.reason}.`
-                : problem.error instanceof Error
-                  ? problem.error.message
-                  : String(problem.error),
-          }),
+        onProblem,
       })
-      const host = new LogHost({ log, worker, catalog, state, clock, random, owner })
+      const host = new LogHost({ log, worker, catalog, state, clock, random, owner, onProblem })
       await worker.start()
       await host.#forgetLeftovers()
       for (const query of catalog.queries()) await host.#start(query.id)
@@ -465,6 +479,7 @@ class LogHost implements StatementHost {
   }
 
   push(query: PushQuery, settings: ReadonlyMap<string, string>): RowStream {
+    const queryId = `transient_${this.#streamNumber++}`
     const run = new PushQueryRun(query, {
       log: this.log,
       clock: this.clock,
@@ -472,10 +487,11 @@ class LogHost implements StatementHost {
       formatOf,
       reset: settings.get('auto.offset.reset')?.toLowerCase() === 'earliest' ? 'earliest' : 'latest',
       compatibility: booleanSetting(settings, 'millrace.compatibility'),
+      onProblem: (problem) => this.#onProblem(queryId, problem),
     })
     const stream: RowStream = new RowStream({
       schema: query.plan.root.schema,
-      queryId: `transient_${this.#streamNumber++}`,
+      queryId,
       source: run,
       onClose: () => this.#streams.delete(stream),
     })

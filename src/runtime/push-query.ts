@@ -3,6 +3,7 @@ import type { Batch } from '../engine/batch.ts'
 import type { CompileContext } from '../engine/compile/cursor.ts'
 import { InputFeed } from '../engine/input-feed.ts'
 import { QueryRun } from '../engine/query-run.ts'
+import type { QueryProblem } from '../engine/running-query.ts'
 import { SharedReader } from '../engine/shared-reader.ts'
 import type { Format } from '../formats/format.ts'
 import type { Log } from '../log/log.ts'
@@ -19,7 +20,12 @@ export interface PushQueryOptions {
   /** Where streams start. Tables are always read from the beginning where something joins them. */
   readonly reset: 'earliest' | 'latest'
   readonly compatibility: boolean
+  /** Told of samples of what the query could not use. */
+  readonly onProblem: (problem: QueryProblem) => void
 }
+
+/** How many problems a query tells of. */
+const PROBLEM_SAMPLES = 100
 
 /**
  * A running SELECT … EMIT CHANGES: a reader, decoder and state of its own, from the moment it is made.
@@ -33,11 +39,14 @@ export class PushQueryRun implements RowSource {
   readonly #stores: TransientTaskStores[] = []
   /** Taken from their batches at once: a batch's bytes are used again after its step. */
   readonly #results: StreamedRow[] = []
+  readonly #onProblem: (problem: QueryProblem) => void
+  #problems = 0
 
   constructor(query: PushQuery, options: PushQueryOptions) {
     const { log, formatOf } = options
     this.#log = log
     this.#limit = query.plan.limit ?? Infinity
+    this.#onProblem = options.onProblem
     const byPartition = new Map<number, TransientTaskStores>()
     this.#run = new QueryRun(query.plan, {
       compile: options.compile,
@@ -52,7 +61,12 @@ export class PushQueryRun implements RowSource {
         return stores
       },
       onResult: (batch) => this.#collect(batch),
-      observer: { dropped: () => {}, expressionError: () => {} },
+      observer: {
+        dropped: (reason, batch, row, detail) =>
+          this.#sample({ kind: 'row-dropped', reason, timestampMs: batch.timestamps[row]!, detail }),
+        expressionError: (batch, row, error) =>
+          this.#sample({ kind: 'expression-failed', timestampMs: batch.timestamps[row]!, error }),
+      },
     })
     this.#stores.push(...byPartition.values())
     this.#feed = new InputFeed(this.#run, log, new SharedReader(log, formatOf), {
@@ -75,7 +89,9 @@ export class PushQueryRun implements RowSource {
       while (left > 0 && !stopped.aborted) {
         moved = false
         const worked = await this.#feed.step()
-        this.#feed.takeUnreadable()
+        for (const record of this.#feed.takeUnreadable()) {
+          this.#sample({ kind: 'record-unreadable', ...record })
+        }
         await this.#run.flush()
         for (const stores of this.#stores) stores.commit()
         for (const row of this.#results.splice(0)) {
@@ -93,6 +109,10 @@ export class PushQueryRun implements RowSource {
       unsubscribe()
       stopped.removeEventListener('abort', onMove)
     }
+  }
+
+  #sample(problem: QueryProblem): void {
+    if (this.#problems++ < PROBLEM_SAMPLES) this.#onProblem(problem)
   }
 
   #collect(batch: Batch): void {
