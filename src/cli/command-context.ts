@@ -1,4 +1,4 @@
-import type { Millrace, MillraceOptions } from '../runtime/millrace.ts'
+import type { Millrace, MillraceOptions, RuntimeProblem } from '../runtime/millrace.ts'
 import { errorText, exitCodeFor } from './error-text.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -24,10 +24,11 @@ export async function withMillrace(
   context: CommandContext,
   options: CommonOptions,
   work: (millrace: Millrace) => Promise<number>,
+  onProblem?: (problem: RuntimeProblem) => void,
 ): Promise<number> {
   let millrace: Millrace | undefined
   try {
-    millrace = await context.open({ dataDirectory: options.dataDir })
+    millrace = await context.open({ dataDirectory: options.dataDir, ...(onProblem && { onProblem }) })
     return await work(millrace)
   } catch (error) {
     context.terminal.err(errorText(error, context.terminal))

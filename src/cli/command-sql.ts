@@ -5,6 +5,7 @@ import { parseAll } from '../sql/parse.ts'
 import { printText } from '../sql/print-expression.ts'
 import { withMillrace, type CommandContext, type CommonOptions } from './command-context.ts'
 import { errorText, EXIT, exitCodeFor } from './error-text.ts'
+import { ProblemNotes } from './problem-notes.ts'
 import { printResult } from './result-printer.ts'
 import { inWholeText, scriptStatements, syntaxErrors } from './script.ts'
 import { runShell } from './shell.ts'
@@ -42,11 +43,19 @@ export async function sqlCommand(context: CommandContext, options: SqlCommandOpt
     for (const error of errors) terminal.err(errorText(error, terminal, text))
     if (errors.length > 0) return EXIT.failed
   }
-  return withMillrace(context, options, async (millrace) => {
-    for (const definition of definitions) await millrace.sql(definition)
-    if (text === undefined) return runShell(millrace, terminal, { json, stop: context.stop })
-    return runScript(millrace, context, text, json)
-  })
+  const problems = new ProblemNotes()
+  return withMillrace(
+    context,
+    options,
+    async (millrace) => {
+      for (const definition of definitions) await millrace.sql(definition)
+      if (text === undefined) return runShell(millrace, terminal, { json, stop: context.stop, problems })
+      const code = await runScript(millrace, context, text, json)
+      problems.tell(terminal)
+      return code
+    },
+    (problem) => problems.add(problem),
+  )
 }
 
 function defineStatement(definition: string): string {

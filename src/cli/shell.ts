@@ -9,6 +9,7 @@ import { splitStatements } from '../sql/lexer.ts'
 import { parseAll } from '../sql/parse.ts'
 import { complete } from './completion.ts'
 import { errorText, EXIT } from './error-text.ts'
+import type { ProblemNotes } from './problem-notes.ts'
 import { printResult } from './result-printer.ts'
 import { scriptStatements, syntaxErrors } from './script.ts'
 import { BACKSLASH_COMMANDS, FIRST_STEPS, SHELL_HELP, SHORTHANDS } from './shell-commands.ts'
@@ -22,6 +23,8 @@ export interface ShellOptions {
   readonly output?: Writable
   /** null: no history is kept. Default: a file in the user's home. */
   readonly historyFile?: string | null
+  /** Told before each prompt. */
+  readonly problems?: ProblemNotes
   /** Ends the shell, as its user would. */
   readonly stop?: AbortSignal
 }
@@ -274,17 +277,20 @@ class Shell {
 
   #prompt(): void {
     if (this.#isBusy || this.#hasLeft) return
+    this.#options.problems?.tell(this.#terminal)
     this.#readline.setPrompt(this.#typed.length === 0 ? PROMPT : PROMPT_MORE)
     this.#readline.prompt()
   }
 
   #complete(line: string): [string[], string] {
     const before = [...this.#typed, line].join('\n')
-    return complete(before, {
+    const [words, word] = complete(before, {
       catalog: this.#millrace.catalog,
       functionNames: () => this.#millrace.functions.names(),
       shellCommands: BACKSLASH_COMMANDS,
     })
+    const [only] = words
+    return words.length === 1 && !only!.endsWith('(') ? [[`${only} `], word] : [words, word]
   }
 
   // ------------------------------------------------------------------------------------- history

@@ -160,6 +160,22 @@ describe('sql -e', () => {
     expect(errors).toContain('  2 |  SELECT * FROM nothing;\n    |                ^^^^^^^\n')
   })
 
+  test('what a query could not use is told once, with where to look', async () => {
+    const input = await file(
+      'input.ndjson',
+      '{"id":"a","speed":1}\n{"id":"b","speed":{}}\n{"id":"c","speed":[]}\n{"id":"d","speed":2}\n',
+    )
+    await run((context) => produceCommand(context, 'vehicle.telemetry', { dataDir, file: input, key: 'id' }))
+    const { output, errors } = await sql(
+      `SET 'auto.offset.reset' = 'earliest'; ${STREAM} SELECT id, speed FROM telemetry EMIT CHANGES LIMIT 2;`,
+      true,
+    )
+    expect(output).toBe('{"ID":"a","SPEED":1}\n{"ID":"d","SPEED":2}\n')
+    expect(errors).toMatch(
+      /^note: Query transient_\d+ met several things it could not use\. The value of the record at topic vehicle\.telemetry, partition 0, offset 1 cannot be read: .*\.\n$/,
+    )
+  })
+
   test('a locked directory is refused with a code of its own', async () => {
     const other = await Millrace.open({ dataDirectory: dataDir })
     try {
