@@ -170,8 +170,7 @@ function reportDropped(millrace: Millrace, { terminal }: CommandContext): void {
     if (counters.expressionErrors > 0) reasons.push(['failed expressions', counters.expressionErrors])
     if (reasons.length === 0) continue
     const text = reasons.map(([reason, count]) => `${count.toLocaleString('en')} ${reason}`).join(', ')
-    terminal.err(
-      `${styled(terminal, 'yellow', 'note:')} ${id} skipped rows: ${text}. See the stream PROCESSING_LOG.\n`,
-    )
+    const where = counters.dropped['undecodable'] === undefined ? '' : ' See the stream PROCESSING_LOG.'
+    terminal.err(`${styled(terminal, 'yellow', 'note:')} ${id} skipped rows: ${text}.${where}\n`)
   }
 }
