@@ -229,7 +229,7 @@ export const arrayJoin = scalarFunction({
   category: 'collection',
   summary: 'The elements as one text with a delimiter (by default a comma) between them.',
   args: {
-    list: arrayPattern(typeVariable('T', ['BOOLEAN', 'INTEGER', 'BIGINT', 'DOUBLE', 'DECIMAL', 'STRING'])),
+    list: Ts,
     delimiter: optional(STRING),
   },
   returns: STRING,
@@ -252,8 +252,15 @@ function elementText(element: SqlType): (item: SqlValue) => string {
       return (item) => (item === null ? 'null' : javaDoubleText(item as number))
     case 'DECIMAL':
       return (item) => (item === null ? 'null' : (item as Big).toFixed(element.scale))
-    default:
+    case 'BOOLEAN':
+    case 'INTEGER':
+    case 'BIGINT':
+    case 'STRING':
       return (item) => String(item as string | number | bigint | boolean | null)
+    default:
+      return () => {
+        throw new TypeError(`ARRAY_JOIN cannot join elements of type ${element.kind}.`)
+      }
   }
 }
 

@@ -55,13 +55,11 @@ export const isJsonString = scalarFunction({
   ],
 })
 
-const SCALAR = typeVariable('T', ['BOOLEAN', 'INTEGER', 'BIGINT', 'DOUBLE', 'STRING'])
-
 export const jsonArrayContains = scalarFunction({
   name: 'JSON_ARRAY_CONTAINS',
   category: 'json',
   summary: 'Whether a JSON array has an element of the same type and value.',
-  args: { json: STRING, item: SCALAR },
+  args: { json: STRING, item: typeVariable('T') },
   returns: BOOLEAN,
   nulls: 'accept',
   bind:
