@@ -27,6 +27,7 @@ import type {
 import { statementsFor, type Definition } from '../dsl/builder.ts'
 import { openLog } from '../log/open-log.ts'
 import type { Command, PullQuery, PushQuery } from '../plan/command.ts'
+import { findColumn } from '../plan/schema.ts'
 import type { SourceCatalog } from '../plan/data-source.ts'
 import { quoteName } from '../plan/sql-type.ts'
 import type { Row } from '../plan/sql-value.ts'
@@ -489,8 +490,9 @@ class LogHost implements StatementHost {
       compatibility: booleanSetting(settings, 'millrace.compatibility'),
       onProblem: (problem) => this.#onProblem(queryId, problem),
     })
+    const schema = { columns: query.columns.map((name) => findColumn(query.plan.root.schema, name)!) }
     const stream: RowStream = new RowStream({
-      schema: query.plan.root.schema,
+      schema,
       queryId,
       source: run,
       onClose: () => this.#streams.delete(stream),

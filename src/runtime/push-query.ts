@@ -34,6 +34,8 @@ const PROBLEM_SAMPLES = 100
 export class PushQueryRun implements RowSource {
   readonly #log: Log
   readonly #limit: number
+  /** Positions in the plan's schema of the columns of the SELECT list. */
+  readonly #shown: readonly number[]
   readonly #run: QueryRun
   readonly #feed: InputFeed
   readonly #stores: TransientTaskStores[] = []
@@ -47,6 +49,8 @@ export class PushQueryRun implements RowSource {
     this.#log = log
     this.#limit = query.plan.limit ?? Infinity
     this.#onProblem = options.onProblem
+    const { columns } = query.plan.root.schema
+    this.#shown = query.columns.map((name) => columns.findIndex((c) => c.name === name))
     const byPartition = new Map<number, TransientTaskStores>()
     this.#run = new QueryRun(query.plan, {
       compile: options.compile,
@@ -115,12 +119,14 @@ export class PushQueryRun implements RowSource {
     if (this.#problems++ < PROBLEM_SAMPLES) this.#onProblem(problem)
   }
 
+  /** Keeps the columns of the SELECT list in its order. */
   #collect(batch: Batch): void {
     const columns = batch.schema.columns.length
     for (let n = 0; n < batch.size; n++) {
       const row = batch.position(n)
+      const values = batch.slice(row, 0, columns)
       this.#results.push({
-        values: batch.slice(row, 0, columns),
+        values: this.#shown.map((i) => values[i]!),
         timestampMs: batch.timestamps[row]!,
         isDeletion: batch.isAbsent(row),
       })

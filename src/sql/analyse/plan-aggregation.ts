@@ -5,6 +5,7 @@ import type { AggregateCall, Expr } from '../../plan/expression.ts'
 import type {
   AggregateNode,
   PlanNode,
+  ProjectNode,
   RekeyNode,
   TableAggregateNode,
   WindowSpec,
@@ -23,7 +24,7 @@ import type { KeyColumn, KeyedNode } from './keyed-node.ts'
 import type { QueryUse } from './plan-query.ts'
 import { sameAs } from './plan-partition-by.ts'
 import { freeName } from './plan-source.ts'
-import type { ResultColumn } from './projection.ts'
+import { project, type ResultColumn } from './projection.ts'
 import type { QueryScope } from './query-scope.ts'
 import { windowSpec } from './query-window.ts'
 import type { SelectColumn } from './select-list.ts'
@@ -279,7 +280,11 @@ function aggregateOver(
     }
     return result(node)
   }
-  const keyed = isKeyedBy(input, keys) ? input.node : rekeyByGroup(input.node, keys, aggregates)
+  const keyed = !isKeyedBy(input, keys)
+    ? rekeyByGroup(input.node, keys, aggregates)
+    : input.keys.every((key, i) => key.name === keys[i]!.name)
+      ? input.node
+      : renameKeys(input, keys, aggregates)
   const node: AggregateNode = {
     kind: 'aggregate',
     input: keyed,
@@ -297,13 +302,41 @@ function isKeyedBy(input: KeyedNode, keys: readonly GroupKey[]): boolean {
   return (
     input.node.windowed === null &&
     input.keys.length === keys.length &&
-    keys.every(
-      (key, i) =>
-        key.expr.kind === 'column' &&
-        input.keys[i]!.exact.includes(key.expr.name) &&
-        input.keys[i]!.name === key.name,
-    )
+    keys.every((key, i) => key.expr.kind === 'column' && input.keys[i]!.exact.includes(key.expr.name))
   )
+}
+
+/** The key of a join under the name of the column it is equal to, in place of that column. */
+function renameKeys(
+  input: KeyedNode,
+  keys: readonly GroupKey[],
+  aggregates: readonly AggregateCall[],
+): ProjectNode {
+  const { columns } = input.node.schema
+  const renamed = input.keys.map((key, i) => {
+    const column = columns.find((c) => c.name === key.name)!
+    return {
+      name: keys[i]!.name,
+      expr: { kind: 'column', name: column.name, type: column.type } satisfies Expr,
+    }
+  })
+  const values = neededColumns(input.node, keys, aggregates).map((c) => ({
+    name: c.name,
+    expr: { kind: 'column', name: c.name, type: c.type } satisfies Expr,
+  }))
+  return project(input.node, renamed, values)
+}
+
+/** Columns the aggregates read beside the keys. */
+function neededColumns(
+  input: PlanNode,
+  keys: readonly GroupKey[],
+  aggregates: readonly AggregateCall[],
+): Column[] {
+  const needed = new Set<string>()
+  for (const call of aggregates) for (const arg of call.args) collectColumns(arg, needed)
+  for (const key of keys) needed.delete(key.name)
+  return input.schema.columns.filter((c) => needed.has(c.name))
 }
 
 function rekeyByGroup(
@@ -311,10 +344,7 @@ function rekeyByGroup(
   keys: readonly GroupKey[],
   aggregates: readonly AggregateCall[],
 ): RekeyNode {
-  const needed = new Set<string>()
-  for (const call of aggregates) for (const arg of call.args) collectColumns(arg, needed)
-  for (const key of keys) needed.delete(key.name)
-  const values = input.schema.columns.filter((c) => needed.has(c.name))
+  const values = neededColumns(input, keys, aggregates)
   return {
     kind: 'rekey',
     input,

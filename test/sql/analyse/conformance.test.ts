@@ -92,7 +92,7 @@ describe.skipIf(cases.length === 0)('conformance cases, as far as analysis goes'
       const error = prepareAll(one, fresh)
       if (error instanceof NotSupportedError) continue
       if (error !== null) {
-        wrong.push(`${one.id}: ${String(error)}`)
+        wrong.push(`${one.id}: ${error instanceof Error ? error.message : 'no error'}`)
         continue
       }
       for (const { name, schema } of one.post?.sources ?? []) {
@@ -115,7 +115,8 @@ describe.skipIf(cases.length === 0)('conformance cases, as far as analysis goes'
       if (!refusable) continue
       const error = prepareAll(one, sessionFor(one))
       if (error instanceof NotSupportedError) continue
-      if (!(error instanceof SqlError) || error.at === undefined) wrong.push(`${one.id}: ${String(error)}`)
+      if (!(error instanceof SqlError) || error.at === undefined)
+        wrong.push(`${one.id}: ${error instanceof Error ? error.message : 'no error'}`)
     }
     expect(wrong).toEqual([])
   })

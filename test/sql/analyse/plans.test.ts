@@ -192,6 +192,29 @@ test('a push query keeps the key columns that were not selected', () => {
   `)
 })
 
+test('a push query names its columns in the order of the SELECT list', () => {
+  const fresh = session()
+  fresh.run(SOURCES)
+  const command = fresh.run('SELECT speed, id AS key, ROWTIME FROM s EMIT CHANGES;')
+  expect(command.kind === 'push-query' && command.columns).toEqual(['SPEED', 'KEY', 'ROWTIME'])
+})
+
+test('a group by the key of a join re-keys nothing', () => {
+  expect(
+    plan('CREATE TABLE o AS SELECT l.a, SUM(r.d) AS x FROM l JOIN r WITHIN 1 DAY ON l.a = r.a GROUP BY l.a;'),
+  ).toMatchInlineSnapshot(`
+    "sink table O
+      project L_A KEY, KSQL_AGG_VARIABLE_0 AS X
+        aggregate by L_A: SUM(R_D)
+          project ROWKEY AS L_A KEY, R_D
+            stream-stream inner join within 86400000 ms before, 86400000 ms after
+              project A KEY, A AS L_A
+                source L
+              project A KEY, A AS R_A, D AS R_D
+                source R"
+  `)
+})
+
 test('an alert sees rows its condition does not hold for', () => {
   expect(plan("CREATE ALERT a AS SELECT id, speed FROM s WHERE speed > 100 AND place = 'x';"))
     .toMatchInlineSnapshot(`
