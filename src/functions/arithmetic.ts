@@ -9,8 +9,8 @@ import { fromUnscaled, unscaled, unsignedZero } from './decimal.ts'
 export type BinaryOperator = (left: never, right: never) => SqlValue
 
 /** Whole numbers as DECIMALs: what they are next to a DECIMAL. */
-export const INTEGER_AS_DECIMAL = decimal(10, 0)
-export const BIGINT_AS_DECIMAL = decimal(19, 0)
+const INTEGER_AS_DECIMAL = decimal(10, 0)
+const BIGINT_AS_DECIMAL = decimal(19, 0)
 
 type DecimalType = Extract<SqlType, { kind: 'DECIMAL' }>
 
@@ -76,7 +76,7 @@ export function negateFunction(type: SqlType): (operand: never) => SqlValue {
 }
 
 /** The DECIMAL a numeric type is next to a DECIMAL. */
-export function asDecimal(type: SqlType): DecimalType {
+function asDecimal(type: SqlType): DecimalType {
   if (type.kind === 'DECIMAL') return type
   return (type.kind === 'INTEGER' ? INTEGER_AS_DECIMAL : BIGINT_AS_DECIMAL) as DecimalType
 }

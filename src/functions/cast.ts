@@ -198,6 +198,8 @@ function toDouble(from: SqlType): (value: SqlValue) => SqlValue {
 function toDecimal(from: SqlType, precision: number, scale: number): (value: SqlValue) => SqlValue {
   switch (from.kind) {
     case 'DECIMAL':
+      // A wider type holds the same value.
+      if (scale >= from.scale && precision - scale >= from.precision - from.scale) return (value) => value
       return (value) => fitDecimal(value as Big, precision, scale)
     case 'DOUBLE':
       return (value) => {
@@ -239,7 +241,7 @@ export function isTrueText(text: string): boolean {
 }
 
 /** Reads a 32-bit integer as Java does, blanks around it ignored. @throws RangeError it isn't one */
-export function parseInteger(text: string): number {
+function parseInteger(text: string): number {
   const value = parseWhole(text)
   if (value === null || value !== BigInt.asIntN(32, value))
     throw new RangeError(`'${text}' is not an INTEGER.`)
@@ -281,7 +283,7 @@ export function parseDouble(text: string): number {
 }
 
 /** Reads padded or unpadded base64. @throws RangeError it isn't any */
-export function parseBase64(text: string): Uint8Array {
+function parseBase64(text: string): Uint8Array {
   if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/.test(text)) {
     throw new RangeError(`'${text}' is not base64.`)
   }
