@@ -68,11 +68,14 @@ export function resolveOverload(
   })
 }
 
-/** `LPAD(input STRING, length INTEGER, padding STRING)` */
+/** `LPAD(text STRING, length INTEGER, padding STRING) => STRING`; the result only where it is fixed. */
 export function printSignature(name: string, signature: Signature): string {
-  return `${name}(${Object.entries({ ...signature.args, ...signature.parameters })
-    .map(([argument, pattern]) => `${argument} ${printPattern(pattern)}`)
-    .join(', ')})`
+  const args = Object.entries({ ...signature.args, ...signature.parameters })
+  const { returns } = signature
+  return (
+    `${name}(${args.map(([argument, pattern]) => `${argument} ${printPattern(pattern)}`).join(', ')})` +
+    (typeof returns === 'function' ? '' : ` => ${printPattern(returns)}`)
+  )
 }
 
 function printArguments(args: readonly ArgumentType[]): string {

@@ -1,5 +1,6 @@
 import { unreachable } from '../base/assert.ts'
 import { SqlError } from '../base/errors.ts'
+import { printSignature } from '../functions/overloads.ts'
 import { functionsByName } from '../functions/registry.ts'
 import type { TopicDescription } from '../log/log.ts'
 import type { ShowKind } from '../plan/command.ts'
@@ -182,9 +183,16 @@ export function describeFunction(name: string): string {
       stage: 'execute',
     })
   }
-  return [`Name: ${declaration.name}`, `Type: ${declaration.kind}`, `Overview: ${declaration.summary}`].join(
-    '\n',
-  )
+  const examples = declaration.kind === 'aggregate' ? [] : declaration.examples.map(([sql]) => `  ${sql}`)
+  return [
+    `Name: ${declaration.name}`,
+    `Type: ${declaration.kind}`,
+    `Overview: ${declaration.summary}`,
+    '',
+    'Signatures:',
+    ...declaration.overloads.map((overload) => `  ${printSignature(declaration.name, overload)}`),
+    ...(examples.length === 0 ? [] : ['', 'Examples:', ...examples]),
+  ].join('\n')
 }
 
 /** @throws SqlError if there is no such query */
