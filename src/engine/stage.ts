@@ -14,6 +14,8 @@ import {
   type OutputKind,
 } from './compile/generated.ts'
 
+const RECORD_COLUMNS = ['ROWTIME', 'ROWPARTITION', 'ROWOFFSET']
+
 /** One stateless step of a plan, over the schema of the step before. */
 export type StageStep =
   | { readonly kind: 'filter'; readonly predicate: Expr }
@@ -148,6 +150,8 @@ class Kernel {
   readonly #reads: readonly number[]
   readonly #outputs: readonly Output[] | null
   readonly #computed: readonly Expr[]
+  /** Which of the computed columns read ROWTIME and its kin: those belong to a row's value. */
+  readonly #ofRecord: readonly number[]
   readonly #byKinds = new Map<string, GeneratedKernel>()
   #passed = new Int32Array(0)
 
@@ -166,6 +170,10 @@ class Kernel {
         return { computed: computed.length - 1 }
       }) ?? null
     this.#computed = computed
+    this.#ofRecord = computed.flatMap((expr, i) => {
+      const read = columnsOf(expr)
+      return RECORD_COLUMNS.some((name) => read.has(name)) ? [i] : []
+    })
     const names = new Set([...part.filters, ...computed].flatMap((e) => [...columnsOf(e)]))
     this.#reads = [...names].map(indexOf).filter((i) => i >= 0)
   }
@@ -218,6 +226,9 @@ class Kernel {
       const count = present === null ? batch.rows : present.length
       const passed = kernel.loop(batch, batch.vectors, present, count, this.#passed, results)
       if (this.filters) selection = passed === batch.rows ? null : this.#passed.slice(0, passed)
+      if (batch.absent !== null) {
+        for (const i of this.#ofRecord) clearAbsent(results[i]!, batch.absent)
+      }
     }
     const vectors =
       this.#outputs === null
@@ -235,6 +246,15 @@ function newVector(kind: OutputKind, rows: number): Vector {
       return new BooleanVector(rows)
     case 'value':
       return new ValueVector(new Array<null>(rows).fill(null))
+  }
+}
+
+/** Rows without a value have none of what is computed from their record either. */
+function clearAbsent(vector: Vector, absent: Uint8Array): void {
+  for (let row = 0; row < absent.length; row++) {
+    if (absent[row] === 0) continue
+    if (vector.kind === 'value') vector.values[row] = null
+    else if (vector.kind !== 'text') vector.nulls[row] = 1
   }
 }
 

@@ -1,6 +1,7 @@
 import { systemClock } from '../../base/clock.ts'
 import { SqlError } from '../../base/errors.ts'
 import { systemRandom } from '../../base/random.ts'
+import { columnsOf } from '../../plan/columns-of.ts'
 import type { AggregateCall, Expr } from '../../plan/expression.ts'
 import type {
   AggregateNode,
@@ -16,7 +17,6 @@ import { BIGINT, INTEGER, printType, type SqlType } from '../../plan/sql-type.ts
 import type { SqlValue } from '../../plan/sql-value.ts'
 import type * as ast from '../ast.ts'
 import { coerce } from './coerce.ts'
-import { collectColumns } from './collect-columns.ts'
 import type { ColumnNames } from './column-names.ts'
 import type { PrepareContext } from './context.ts'
 import { checkKeyTypes } from './format-spec.ts'
@@ -333,8 +333,7 @@ function neededColumns(
   keys: readonly GroupKey[],
   aggregates: readonly AggregateCall[],
 ): Column[] {
-  const needed = new Set<string>()
-  for (const call of aggregates) for (const arg of call.args) collectColumns(arg, needed)
+  const needed = new Set(aggregates.flatMap((call) => call.args.flatMap((arg) => [...columnsOf(arg)])))
   for (const key of keys) needed.delete(key.name)
   return input.schema.columns.filter((c) => needed.has(c.name))
 }

@@ -1,5 +1,6 @@
 import { SqlError } from '../../base/errors.ts'
 import type { SourceKind, WindowedKey } from '../../plan/data-source.ts'
+import { columnsOf } from '../../plan/columns-of.ts'
 import type { Expr } from '../../plan/expression.ts'
 import type { JoinType, PlanNode, RekeyNode } from '../../plan/plan-node.ts'
 import { printExpression } from '../../plan/print-expression.ts'
@@ -9,7 +10,6 @@ import type { JoinRelation } from '../ast.ts'
 import type { PrepareContext } from './context.ts'
 import { checkKeyTypes } from './format-spec.ts'
 import type { KeyColumn, KeyedNode } from './keyed-node.ts'
-import { collectColumns } from './collect-columns.ts'
 import { freeName, planSource } from './plan-source.ts'
 import { project } from './projection.ts'
 import { QueryScope } from './query-scope.ts'
@@ -209,8 +209,7 @@ function joinCondition(
       types: context.catalog,
       clause: 'JOIN ON',
     })
-    const names = new Set<string>()
-    collectColumns(expr, names)
+    const names = columnsOf(expr)
     const columns = scope.columns().filter((c) => names.has(c.name))
     const sources = new Set(columns.map((c) => c.source))
     if (sources.size !== 1 || typeOf(expr) === null) {

@@ -1,4 +1,5 @@
 import { SqlError } from '../../base/errors.ts'
+import { columnsOf } from '../../plan/columns-of.ts'
 import type { Expr } from '../../plan/expression.ts'
 import type { RekeyNode } from '../../plan/plan-node.ts'
 import { printExpression } from '../../plan/print-expression.ts'
@@ -6,7 +7,6 @@ import { keyColumns, valueColumns, type Column } from '../../plan/schema.ts'
 import type * as ast from '../ast.ts'
 import type { ColumnNames } from './column-names.ts'
 import type { KeyColumn, KeyedNode } from './keyed-node.ts'
-import { collectColumns } from './collect-columns.ts'
 import { freeName } from './plan-source.ts'
 import type { ResultColumn } from './projection.ts'
 import type { QueryScope } from './query-scope.ts'
@@ -150,8 +150,7 @@ function rekey(
   // Key columns of joins are copies of value columns under a name of their own.
   const isCopy = (column: Column): boolean =>
     input.keys.some((k) => k.name === column.name && !k.candidates.includes(k.name))
-  const read = new Set(needed)
-  for (const column of columns) collectColumns(column.expr, read)
+  const read = new Set([...needed, ...columns.flatMap((c) => [...columnsOf(c.expr)])])
   const values = [...valueColumns(schema), ...keyColumns(schema).filter((c) => !isCopy(c))].filter(
     (c) => read.has(c.name) && !keyNames.has(c.name),
   )

@@ -1,11 +1,11 @@
 import { SqlError } from '../../base/errors.ts'
 import type { DataSource } from '../../plan/data-source.ts'
+import { columnsOf } from '../../plan/columns-of.ts'
 import type { Expr, TableFunctionCall } from '../../plan/expression.ts'
 import type { FlatMapNode } from '../../plan/plan-node.ts'
 import type { Column } from '../../plan/schema.ts'
 import type * as ast from '../ast.ts'
 import { coerce } from './coerce.ts'
-import { collectColumns } from './collect-columns.ts'
 import type { KeyedNode } from './keyed-node.ts'
 import { placed } from './placed.ts'
 import { typeExpression, type TypingContext } from './type-expression.ts'
@@ -50,11 +50,7 @@ export function planTableFunctions(
       calls.push(call)
       return { kind: 'column', name: call.name, type: call.type }
     },
-    columns() {
-      const names = new Set<string>()
-      for (const call of calls) for (const arg of call.args) collectColumns(arg, names)
-      return names
-    },
+    columns: () => new Set(calls.flatMap((call) => call.args.flatMap((arg) => [...columnsOf(arg)]))),
     plan(input) {
       if (calls.length === 0) return input
       const added = calls.map((c): Column => ({ name: c.name, type: c.type, role: 'value' }))

@@ -230,7 +230,7 @@ test('an alert sees rows its condition does not hold for', () => {
     "sink stream A
       alert A when KSQL_AGG_VARIABLE_1 > 100.0, for 300000 ms, resolve when TOP < 80.0, severity high
         project ID KEY, KSQL_AGG_VARIABLE_0 AS TOP, KSQL_AGG_VARIABLE_1
-          aggregate by ID: MAX(SPEED), AVG(SPEED) tumbling 60000 ms grace 86340000 ms retention 86400000 ms
+          aggregate by ID: MAX(SPEED), AVG(SPEED) tumbling 60000 ms grace 0 ms retention 60000 ms final
             filter SPEED > 0.0
               source S"
   `)
