@@ -1,9 +1,11 @@
 import { QueryError } from '../../base/errors.ts'
-import { assert } from '../../base/assert.ts'
+import { assert, AssertionFailure } from '../../base/assert.ts'
 import type { BoundAggregate } from '../../functions/function.ts'
 import type { AggregateCall } from '../../plan/expression.ts'
 import { BIGINT, type SqlType } from '../../plan/sql-type.ts'
 import type { Row, SqlValue } from '../../plan/sql-value.ts'
+import type { Schema } from '../../plan/schema.ts'
+import type { Batch } from '../batch.ts'
 import type { OperatorContext } from '../operator.ts'
 
 /**
@@ -44,62 +46,87 @@ export class AggregateFunctions {
 
   /** The group with one more row. `args`: per aggregate the values of its arguments. */
   add(group: GroupState | undefined, timestampMs: number, args: readonly Row[]): GroupState {
-    return this.#next(group, timestampMs, (aggregate, state, i) => aggregate.add(state, args[i]!))
+    const bound = this.#bound
+    const next: SqlValue[] = [latest(group, timestampMs)]
+    let i = 0
+    try {
+      for (; i < bound.length; i++) {
+        const aggregate = bound[i]!
+        next.push(aggregate.add(group === undefined ? aggregate.initial() : group[i + 1]!, args[i]!))
+      }
+    } catch (error) {
+      throw this.#failed(i, error)
+    }
+    return next
   }
 
   /** The group without a row that was added before. */
   undo(group: GroupState, timestampMs: number, args: readonly Row[]): GroupState {
-    return this.#next(group, timestampMs, (aggregate, state, i) => {
+    return this.#each(latest(group, timestampMs), (aggregate, i) => {
       assert(aggregate.undo, 'aggregates over tables can be undone')
-      return aggregate.undo(state, args[i]!)
+      return aggregate.undo(group[i + 1]!, args[i]!)
     })
   }
 
   merge(earlier: GroupState, later: GroupState): GroupState {
-    return this.#next(earlier, later[0] as number, (aggregate, state, i) =>
-      aggregate.merge(state, later[i + 1]!),
+    return this.#each(latest(earlier, later[0] as number), (aggregate, i) =>
+      aggregate.merge(earlier[i + 1]!, later[i + 1]!),
     )
   }
 
   /** One value per aggregate. */
   results(group: GroupState): Row {
-    return this.#bound.map((aggregate, i) => this.#guarded(i, () => aggregate.result(group[i + 1]!)))
+    const bound = this.#bound
+    const values: SqlValue[] = []
+    let i = 0
+    try {
+      for (; i < bound.length; i++) values.push(bound[i]!.result(group[i + 1]!))
+    } catch (error) {
+      throw this.#failed(i, error)
+    }
+    return values
   }
 
-  #next(
-    group: GroupState | undefined,
-    timestampMs: number,
-    step: (aggregate: BoundAggregate, state: SqlValue, index: number) => SqlValue,
-  ): GroupState {
-    const next: SqlValue[] = [group === undefined ? timestampMs : Math.max(group[0] as number, timestampMs)]
+  #each(timestampMs: number, step: (aggregate: BoundAggregate, index: number) => SqlValue): GroupState {
+    const next: SqlValue[] = [timestampMs]
     this.#bound.forEach((aggregate, i) => {
-      next.push(
-        this.#guarded(i, () => step(aggregate, group === undefined ? aggregate.initial() : group[i + 1]!, i)),
-      )
+      try {
+        next.push(step(aggregate, i))
+      } catch (error) {
+        throw this.#failed(i, error)
+      }
     })
     return next
   }
 
-  #guarded(index: number, compute: () => SqlValue): SqlValue {
-    try {
-      return compute()
-    } catch (error) {
-      if (error instanceof QueryError) throw error
-      throw new QueryError('QUERY_AGGREGATE_FAILED', {
-        message: `Aggregate ${this.#calls[index]!.function} failed: ${error instanceof Error ? error.message : String(error)}`,
-        hint: 'Leave out the rows it fails on with WHERE.',
-        cause: error,
-      })
-    }
+  #failed(index: number, error: unknown): unknown {
+    if (error instanceof QueryError || error instanceof AssertionFailure) return error
+    return new QueryError('QUERY_AGGREGATE_FAILED', {
+      message: `Aggregate ${this.#calls[index]!.function} failed: ${error instanceof Error ? error.message : String(error)}`,
+      hint: 'Leave out the rows it fails on with WHERE.',
+      cause: error,
+    })
   }
+}
+
+function latest(group: GroupState | undefined, timestampMs: number): number {
+  return group === undefined ? timestampMs : Math.max(group[0] as number, timestampMs)
 }
 
 /** Evaluates the arguments of all aggregates on rows of a batch. */
 export function compileArguments(
   calls: readonly AggregateCall[],
   context: Pick<OperatorContext, 'compileBatch'>,
-  schema: Parameters<OperatorContext['compileBatch']>[1],
-): (batch: Parameters<ReturnType<OperatorContext['compileBatch']>>[0], row: number) => readonly Row[] {
+  schema: Schema,
+): (batch: Batch, row: number) => readonly Row[] {
   const compiled = calls.map((call) => call.args.map((arg) => context.compileBatch(arg, schema)))
-  return (batch, row) => compiled.map((args) => args.map((arg) => arg(batch, row)))
+  return (batch, row) => {
+    const rows: Row[] = []
+    for (const args of compiled) {
+      const values: SqlValue[] = []
+      for (const arg of args) values.push(arg(batch, row))
+      rows.push(values)
+    }
+    return rows
+  }
 }

@@ -31,7 +31,11 @@ export class AggregateOperator implements Operator {
     this.#functions = functions
     this.#arguments = compileArguments(node.aggregates, context, node.input.schema)
     this.#groups = context.stores.keyValue('groups', rowCodec(functions.stateTypes))
-    this.#output = new ChangeOutput(context, node.schema, (group) => functions.results(group))
+    this.#output = new ChangeOutput(context, {
+      schema: node.schema,
+      identify: (key) => ({ key: this.#keys.values(key) }),
+      present: (group) => functions.results(group),
+    })
   }
 
   prepare(_input: number, batch: Batch): Promise<void> | undefined {
@@ -54,8 +58,7 @@ export class AggregateOperator implements Operator {
       const after = this.#functions.add(before, batch.timestamps[row]!, this.#arguments(batch, row))
       this.#groups.put(key, after)
       this.#output.add({
-        id: key,
-        key: this.#keys.row(batch, row),
+        key,
         timestampMs: after[0] as number,
         value: after,
         old: before ?? null,

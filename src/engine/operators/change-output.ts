@@ -1,6 +1,7 @@
 import type { RecordHeader } from '../../log/log.ts'
 import type { Schema } from '../../plan/schema.ts'
 import type { Row } from '../../plan/sql-value.ts'
+import type { StoreKey } from '../../state/store.ts'
 import { BatchBuilder } from '../batch.ts'
 import type { OperatorContext } from '../operator.ts'
 import type { RowIdentity } from './row-keys.ts'
@@ -9,71 +10,117 @@ import type { RowIdentity } from './row-keys.ts'
 export const EMIT_ROWS_MAX = 8192
 
 /** A change of one row of a table, in the form in which its store holds it. */
-export interface TableChange extends RowIdentity {
-  /** Tells the row (key and window) from all others of the operator. */
-  readonly id: string
+export interface TableChange {
+  readonly key: StoreKey
   readonly timestampMs: number
   /** null: the row is gone. */
   readonly value: Row | null
   /** What it replaces; null: nothing. */
   readonly old: Row | null
   readonly headers: readonly RecordHeader[]
+  /** Where the table's windows aren't part of the store key. */
+  readonly windowStartMs?: number
+  readonly windowEndMs?: number
+}
+
+/** The changes of a row in one cycle, as one. */
+interface PendingChange {
+  readonly key: StoreKey
+  readonly windowStartMs: number | undefined
+  readonly windowEndMs: number | undefined
+  readonly old: Row | null
+  value: Row | null
+  timestampMs: number
+  headers: readonly RecordHeader[]
 }
 
 /**
  * Sends the changes of a table downstream: each one, or (with the cache) per row and cycle the last
- * one, whose old value is then what downstream last saw. Order: of the rows' first change.
+ * one, whose old value is then what downstream last saw. Order: windows by their first change, and within
+ * one the rows by theirs; of sessions, all by their first change.
  */
 export class ChangeOutput {
   readonly #emit: OperatorContext['emit']
+  readonly #identify: (key: StoreKey) => RowIdentity
   readonly #present: (stored: Row) => Row
   readonly #builder: BatchBuilder
-  readonly #pending: Map<string, TableChange> | null
+  readonly #cache: boolean
+  readonly #sessions: boolean
+  /** By window start (0: sessions, or no windows), then by key. */
+  readonly #pending = new Map<number, Map<string, PendingChange>>()
 
-  /** @param present value columns of what the store holds */
   constructor(
     context: Pick<OperatorContext, 'emit' | 'cache'>,
-    schema: Schema,
-    present: (stored: Row) => Row,
+    options: {
+      readonly schema: Schema
+      /** Key columns, and the window where it is part of the store key. */
+      readonly identify: (key: StoreKey) => RowIdentity
+      /** Value columns of what the store holds. */
+      readonly present: (stored: Row) => Row
+      readonly sessions?: boolean
+    },
   ) {
     this.#emit = context.emit
-    this.#present = present
-    this.#builder = new BatchBuilder(schema)
-    this.#pending = context.cache ? new Map() : null
+    this.#identify = options.identify
+    this.#present = options.present
+    this.#builder = new BatchBuilder(options.schema)
+    this.#cache = context.cache
+    this.#sessions = options.sessions === true
   }
 
   add(change: TableChange): void {
-    if (this.#pending === null) {
+    if (!this.#cache) {
       this.#send(change)
       return
     }
-    const before = this.#pending.get(change.id)
-    this.#pending.set(change.id, before === undefined ? change : { ...change, old: before.old })
+    const { key, windowStartMs, windowEndMs, value, timestampMs, headers } = change
+    const group = this.#sessions ? 0 : (windowStartMs ?? 0)
+    const id = this.#sessions ? `${windowStartMs}/${windowEndMs}/${key}` : key
+    let rows = this.#pending.get(group)
+    if (rows === undefined) {
+      rows = new Map()
+      this.#pending.set(group, rows)
+    }
+    const pending = rows.get(id)
+    if (pending === undefined) {
+      rows.set(id, { key, windowStartMs, windowEndMs, old: change.old, value, timestampMs, headers })
+      return
+    }
+    pending.value = value
+    pending.timestampMs = timestampMs
+    pending.headers = headers
   }
 
   /** Ends a pass over a batch. */
   endOfBatch(): void {
-    if (this.#pending === null) this.#take()
+    if (!this.#cache) this.#take()
   }
 
   /** Ends a cycle. */
   flush(): void {
-    if (this.#pending === null) return
-    for (const change of this.#pending.values()) {
-      if (change.value !== null || change.old !== null) this.#send(change)
+    if (this.#pending.size === 0) return
+    for (const rows of this.#pending.values()) {
+      for (const change of rows.values()) {
+        if (change.value !== null || change.old !== null) this.#send(change)
+      }
     }
     this.#pending.clear()
     this.#take()
   }
 
-  #send(change: TableChange): void {
-    this.#builder.add({
-      ...placeOf(change),
-      timestampMs: change.timestampMs,
-      value: change.value === null ? null : this.#present(change.value),
-      old: change.old === null ? null : this.#present(change.old),
-      headers: change.headers,
-    })
+  #send(change: TableChange | PendingChange): void {
+    const identity = this.#identify(change.key)
+    const windowStartMs = change.windowStartMs ?? identity.windowStartMs
+    const windowEndMs = change.windowEndMs ?? identity.windowEndMs
+    const { timestampMs, headers } = change
+    const value = change.value === null ? null : this.#present(change.value)
+    const old = change.old === null ? null : this.#present(change.old)
+    const { key } = identity
+    this.#builder.add(
+      windowStartMs === undefined
+        ? { key, value, old, timestampMs, headers }
+        : { key, value, old, timestampMs, headers, windowStartMs, windowEndMs: windowEndMs! },
+    )
     if (this.#builder.size >= EMIT_ROWS_MAX) this.#take()
   }
 

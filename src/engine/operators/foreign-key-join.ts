@@ -64,7 +64,11 @@ export class ForeignKeyJoinOperator implements Operator {
     this.#right = context.stores.keyValue('right', storedRowCodec(node.right.schema))
     this.#references = context.stores.keyValue('references', rowCodec([]))
     this.#padding = valueColumns(node.right.schema).map(() => null)
-    this.#output = new ChangeOutput(context, node.schema, (result) => result)
+    this.#output = new ChangeOutput(context, {
+      schema: node.schema,
+      identify: (key) => ({ key: this.#leftKeys.values(key) }),
+      present: (result) => result,
+    })
     this.#foreignKey = context.compileBatch(node.foreignKey, node.left.schema)
   }
 
@@ -168,8 +172,7 @@ export class ForeignKeyJoinOperator implements Operator {
     const old = this.#result(before, this.#rightOf(oldForeignKey))
     if (value === null && old === null && !this.#deletesNothing(before, after, foreignKey)) return
     this.#output.add({
-      id: key,
-      key: this.#leftKeys.row(batch, row),
+      key,
       timestampMs: right === undefined ? timestampMs : Math.max(timestampMs, right[0] as number),
       value,
       old,
@@ -195,8 +198,7 @@ export class ForeignKeyJoinOperator implements Operator {
       const left = this.#left.get(leftKey)
       assert(left, 'a reference belongs to a left row')
       this.#output.add({
-        id: leftKey,
-        key: this.#leftKeys.values(leftKey),
+        key: leftKey,
         timestampMs: Math.max(timestampMs, left[0] as number),
         value: this.#result(left, after),
         old: this.#result(left, before),

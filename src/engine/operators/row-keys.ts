@@ -6,17 +6,18 @@ import { KeyCodec } from '../../state/key-codec.ts'
 import type { StoreKey } from '../../state/store.ts'
 import type { Batch } from '../batch.ts'
 
-/** The store keys of a batch's rows: their key columns, and nothing else. */
-export class RowKeys {
+/** The store keys of the rows of one input. Those of the batch last asked for are kept: made once for loading and processing. */
+abstract class KeysOfInput {
   /** How many leading columns of the schema are the key. */
   readonly columns: number
-  readonly codec: KeyCodec
+  #batch: Batch | null = null
+  #keys: (StoreKey | null)[] = []
 
   constructor(schema: Schema) {
-    const columns = keyColumns(schema)
-    this.columns = columns.length
-    this.codec = new KeyCodec(columns.map((column) => column.type))
+    this.columns = keyColumns(schema).length
   }
+
+  protected abstract make(batch: Batch, row: number): StoreKey | null
 
   row(batch: Batch, row: number): Row {
     return batch.slice(row, 0, this.columns)
@@ -24,22 +25,42 @@ export class RowKeys {
 
   /** The key of a row, or null where the row has none: no key columns, or all of them null. */
   at(batch: Batch, row: number): StoreKey | null {
-    const key = this.row(batch, row)
-    return isNullKey(key) ? null : this.codec.encode(key)
+    return batch === this.#batch ? this.#keys[row]! : this.make(batch, row)
   }
 
   /** The keys of all rows that have one. */
   of(batch: Batch): Set<StoreKey> {
     const keys = new Set<StoreKey>()
-    for (let n = 0; n < batch.size; n++) {
-      const key = this.at(batch, batch.position(n))
+    const made = new Array<StoreKey | null>(batch.rows).fill(null)
+    const { size } = batch
+    for (let n = 0; n < size; n++) {
+      const row = batch.position(n)
+      const key = this.make(batch, row)
+      made[row] = key
       if (key !== null) keys.add(key)
     }
+    this.#batch = batch
+    this.#keys = made
     return keys
+  }
+}
+
+/** The store keys of rows: their key columns, and nothing else. */
+export class RowKeys extends KeysOfInput {
+  readonly codec: KeyCodec
+
+  constructor(schema: Schema) {
+    super(schema)
+    this.codec = new KeyCodec(keyColumns(schema).map((column) => column.type))
   }
 
   values(key: StoreKey): Row {
     return this.codec.decode(key)
+  }
+
+  protected override make(batch: Batch, row: number): StoreKey | null {
+    const key = this.row(batch, row)
+    return isNullKey(key) ? null : this.codec.encode(key)
   }
 }
 
@@ -47,22 +68,33 @@ export class RowKeys {
  * The store keys of rows whose key may carry a window. Rows of time windows are the same when key and
  * start are (the end isn't stored); of sessions, when key, start and end are.
  */
-export class WindowedRowKeys {
-  readonly columns: number
+export class WindowedRowKeys extends KeysOfInput {
   readonly #windowed: WindowedKey | null
   readonly #codec: KeyCodec
 
   constructor(schema: Schema, windowed: WindowedKey | null) {
-    const columns = keyColumns(schema)
-    this.columns = columns.length
+    super(schema)
     this.#windowed = windowed
-    const types = columns.map((column) => column.type)
+    const types = keyColumns(schema).map((column) => column.type)
     if (windowed !== null) types.push(BIGINT)
     if (windowed?.type === 'SESSION') types.push(BIGINT)
     this.#codec = new KeyCodec(types)
   }
 
-  at(batch: Batch, row: number): StoreKey | null {
+  /** The key columns and the window of a store key. */
+  place(key: StoreKey): RowIdentity {
+    const row = this.#codec.decode(key)
+    if (this.#windowed === null) return { key: row }
+    const columns = row.slice(0, this.columns)
+    const windowStartMs = row[this.columns] as number
+    const windowEndMs =
+      this.#windowed.type === 'SESSION'
+        ? (row[this.columns + 1] as number)
+        : windowStartMs + this.#windowed.sizeMs!
+    return { key: columns, windowStartMs, windowEndMs }
+  }
+
+  protected override make(batch: Batch, row: number): StoreKey | null {
     const key = batch.slice(row, 0, this.columns)
     if (isNullKey(key)) return null
     if (this.#windowed !== null) {
@@ -70,28 +102,6 @@ export class WindowedRowKeys {
       if (this.#windowed.type === 'SESSION') key.push(batch.windows!.ends[row]!)
     }
     return this.#codec.encode(key)
-  }
-
-  of(batch: Batch): Set<StoreKey> {
-    const keys = new Set<StoreKey>()
-    for (let n = 0; n < batch.size; n++) {
-      const key = this.at(batch, batch.position(n))
-      if (key !== null) keys.add(key)
-    }
-    return keys
-  }
-
-  /** The key columns and the window of a store key. */
-  place(key: StoreKey): RowIdentity {
-    const row = this.#codec.decode(key)
-    const columns = row.slice(0, this.columns)
-    if (this.#windowed === null) return { key: columns }
-    const windowStartMs = row[this.columns] as number
-    const windowEndMs =
-      this.#windowed.type === 'SESSION'
-        ? (row[this.columns + 1] as number)
-        : windowStartMs + this.#windowed.sizeMs!
-    return { key: columns, windowStartMs, windowEndMs }
   }
 }
 
@@ -104,5 +114,6 @@ export interface RowIdentity {
 
 /** A record without a key: every key column is null. (One null among several columns is a key.) */
 export function isNullKey(key: Row): boolean {
-  return key.every((value) => value === null)
+  for (const value of key) if (value !== null) return false
+  return true
 }

@@ -1,7 +1,6 @@
 import { assert } from '../../base/assert.ts'
 import type { AggregateNode, WindowSpec } from '../../plan/plan-node.ts'
 import type { Schema } from '../../plan/schema.ts'
-import type { Row } from '../../plan/sql-value.ts'
 import type { SessionEntry, SessionStore, StoreKey } from '../../state/store.ts'
 import { encodeWhole, escapeBinary } from '../../state/key-codec.ts'
 import { rowCodec } from '../../state/value-codec.ts'
@@ -59,7 +58,12 @@ export class SessionAggregateOperator implements Operator {
       bucketMs: Math.max(node.window.gapMs, 1),
     })
     this.#time = new OperatorTime(context.stores, 3)
-    this.#output = new ChangeOutput(context, node.schema, (group) => functions.results(group))
+    this.#output = new ChangeOutput(context, {
+      schema: node.schema,
+      identify: (key) => ({ key: this.#keys.values(key) }),
+      present: (group) => functions.results(group),
+      sessions: true,
+    })
     this.#finals = new BatchBuilder(node.schema)
   }
 
@@ -119,7 +123,6 @@ export class SessionAggregateOperator implements Operator {
   }
 
   #processRow(batch: Batch, row: number, time: number[]): void {
-    const keyRow = this.#keys.row(batch, row)
     const key = this.#keys.at(batch, row)
     if (key === null) {
       this.#context.drop('null-key', batch, row)
@@ -143,7 +146,7 @@ export class SessionAggregateOperator implements Operator {
     }
     if (endMs < this.#openFromMs(time[0]!)) this.#context.drop('late', batch, row)
     else {
-      this.#put(batch, row, { key, keyRow, startMs, endMs, found })
+      this.#put(batch, row, { key, startMs, endMs, found })
       if (time[2] === NEVER || endMs < time[2]!) time[2] = endMs
     }
     if (moved) this.#emitClosed(time)
@@ -154,13 +157,12 @@ export class SessionAggregateOperator implements Operator {
     row: number,
     session: {
       readonly key: StoreKey
-      readonly keyRow: Row
       readonly startMs: number
       readonly endMs: number
       readonly found: readonly SessionEntry<GroupState>[]
     },
   ): void {
-    const { key, keyRow, startMs, endMs, found } = session
+    const { key, startMs, endMs, found } = session
     const headers = batch.headersOf(row)
     const timestampMs = batch.timestamps[row]!
     const merged = found.map((entry) => entry.value)
@@ -179,8 +181,7 @@ export class SessionAggregateOperator implements Operator {
           continue
         }
         this.#output.add({
-          id: `${entry.startMs}/${entry.endMs}/${key}`,
-          key: keyRow,
+          key,
           windowStartMs: entry.startMs,
           windowEndMs: entry.endMs,
           timestampMs: entry.endMs,
@@ -197,8 +198,7 @@ export class SessionAggregateOperator implements Operator {
       return
     }
     this.#output.add({
-      id: `${startMs}/${endMs}/${key}`,
-      key: keyRow,
+      key,
       windowStartMs: startMs,
       windowEndMs: endMs,
       timestampMs: endMs,

@@ -2,16 +2,16 @@ import type { StreamTableJoinNode } from '../../plan/plan-node.ts'
 import { valueColumns } from '../../plan/schema.ts'
 import type { SqlValue } from '../../plan/sql-value.ts'
 import type { KeyValueStore } from '../../state/store.ts'
-import { BatchBuilder, type Batch } from '../batch.ts'
+import { ValueVector } from '../../formats/vector.ts'
+import type { Batch } from '../batch.ts'
 import type { Operator, OperatorContext } from '../operator.ts'
-import { mergedRows } from './merged-rows.ts'
 import { storedRowCodec, type StoredRow } from './materialise.ts'
 import { WindowedRowKeys } from './row-keys.ts'
 import { rowValues } from './row-values.ts'
 
 /**
  * Each row of the stream (input 0) looks up the table's (input 1) row of its key as it is at that point;
- * changes of the table put nothing out. INNER drops rows without a partner, LEFT pads them with nulls, also
+ * changes of the table put nothing out. Of rows of the same time the table's come first. INNER drops rows without a partner, LEFT pads them with nulls, also
  * those without a key. Rows with a null value are dropped. The result has the stream's timestamp. Where
  * keys carry windows, they match when the windows do.
  *
@@ -23,8 +23,7 @@ export class StreamTableJoinOperator implements Operator {
   readonly #leftKeys: WindowedRowKeys
   readonly #rightKeys: WindowedRowKeys
   readonly #right: KeyValueStore<StoredRow>
-  readonly #padding: readonly SqlValue[]
-  readonly #builder: BatchBuilder
+  readonly #rightColumns: number
 
   constructor(node: StreamTableJoinNode, context: OperatorContext) {
     this.#context = context
@@ -32,8 +31,7 @@ export class StreamTableJoinOperator implements Operator {
     this.#leftKeys = new WindowedRowKeys(node.left.schema, node.left.windowed)
     this.#rightKeys = new WindowedRowKeys(node.right.schema, node.right.windowed)
     this.#right = context.stores.keyValue('right', storedRowCodec(node.right.schema))
-    this.#padding = valueColumns(node.right.schema).map(() => null)
-    this.#builder = new BatchBuilder(node.schema)
+    this.#rightColumns = valueColumns(node.right.schema).length
   }
 
   prepare(input: number, batch: Batch): Promise<void> | undefined {
@@ -41,13 +39,12 @@ export class StreamTableJoinOperator implements Operator {
   }
 
   process(input: number, batch: Batch): void {
-    for (let n = 0; n < batch.size; n++) this.#processRow(input, batch, batch.position(n))
-    this.#take()
+    if (input === 0) this.#processMerged(batch, null)
+    else this.#processMerged(null, batch)
   }
 
   processMerged(batches: readonly (Batch | null)[]): void {
-    for (const { input, batch, row } of mergedRows(batches)) this.#processRow(input, batch, row)
-    this.#take()
+    this.#processMerged(batches[0]!, batches[1]!)
   }
 
   flush(): void {}
@@ -60,9 +57,27 @@ export class StreamTableJoinOperator implements Operator {
     return null
   }
 
-  #processRow(input: number, batch: Batch, row: number): void {
-    if (input === 0) this.#lookUp(batch, row)
-    else this.#keep(batch, row)
+  /** Both sides in order of time; of equal times the table's rows first. */
+  #processMerged(left: Batch | null, right: Batch | null): void {
+    const rightSize = right === null ? 0 : right.size
+    let nextRight = 0
+    const keepUntil = (timestampMs: number): void => {
+      for (; nextRight < rightSize; nextRight++) {
+        const row = right!.position(nextRight)
+        if (right!.timestamps[row]! > timestampMs) return
+        this.#keep(right!, row)
+      }
+    }
+    if (left !== null) {
+      const found = new Found(left.rows)
+      for (let n = 0; n < left.size; n++) {
+        const row = left.position(n)
+        keepUntil(left.timestamps[row]!)
+        this.#lookUp(left, row, found)
+      }
+      this.#emit(left, found)
+    }
+    keepUntil(Infinity)
   }
 
   #keep(batch: Batch, row: number): void {
@@ -79,7 +94,7 @@ export class StreamTableJoinOperator implements Operator {
     this.#right.put(key, [batch.timestamps[row]!, ...values])
   }
 
-  #lookUp(batch: Batch, row: number): void {
+  #lookUp(batch: Batch, row: number, found: Found): void {
     if (batch.isAbsent(row)) {
       this.#context.drop('null-value', batch, row)
       return
@@ -90,23 +105,43 @@ export class StreamTableJoinOperator implements Operator {
       if (key === null) this.#context.drop('null-key', batch, row)
       return
     }
-    const keyCount = this.#leftKeys.columns
-    this.#builder.add({
-      key: rowValues(batch, row, 0, keyCount),
-      value: [
-        ...rowValues(batch, row, keyCount, batch.schema.columns.length),
-        ...(partner === undefined ? this.#padding : partner.slice(1)),
-      ],
-      timestampMs: batch.timestamps[row]!,
-      ...(batch.windows === null
-        ? {}
-        : { windowStartMs: batch.windows.starts[row]!, windowEndMs: batch.windows.ends[row]! }),
-      headers: batch.headersOf(row),
-    })
+    found.rows[found.count++] = row
+    if (partner !== undefined) found.partners[row] = partner
   }
 
-  #take(): void {
-    const batch = this.#builder.take()
-    if (batch !== null) this.#context.emit(batch)
+  /** The stream's rows as they are, and beside them the columns of what was found. */
+  #emit(left: Batch, found: Found): void {
+    if (found.count === 0) return
+    const { partners } = found
+    const rows = found.rows.subarray(0, found.count)
+    const columns = Array.from({ length: this.#rightColumns }, (_, column) => {
+      const values = new Array<SqlValue>(left.rows).fill(null)
+      for (const row of rows) {
+        const partner = partners[row]
+        if (partner) values[row] = partner[column + 1]!
+      }
+      return new ValueVector(values)
+    })
+    this.#context.emit(
+      left.with({
+        schema: this.#node.schema,
+        vectors: [...left.vectors, ...columns],
+        selection: rows,
+        absent: null,
+      }),
+    )
+  }
+}
+
+/** The rows of a batch that go on, and what was found for them. */
+class Found {
+  readonly rows: Int32Array
+  count = 0
+  /** By position; null: nothing. */
+  readonly partners: (StoredRow | null)[]
+
+  constructor(rows: number) {
+    this.rows = new Int32Array(rows)
+    this.partners = new Array<StoredRow | null>(rows).fill(null)
   }
 }

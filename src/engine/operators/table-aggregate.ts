@@ -39,7 +39,11 @@ export class TableAggregateOperator implements Operator {
     const functions = new AggregateFunctions(node.aggregates, context)
     this.#functions = functions
     this.#groups = context.stores.keyValue('groups', rowCodec(functions.stateTypes))
-    this.#output = new ChangeOutput(context, node.schema, (group) => functions.results(group))
+    this.#output = new ChangeOutput(context, {
+      schema: node.schema,
+      identify: (key) => ({ key: this.#keys.values(key) }),
+      present: (group) => functions.results(group),
+    })
   }
 
   prepare(_input: number, batch: Batch): Promise<void> | undefined {
@@ -69,8 +73,7 @@ export class TableAggregateOperator implements Operator {
       if (after === undefined || after === before) continue
       this.#groups.put(key, after)
       this.#output.add({
-        id: key,
-        key: this.#keys.row(batch, row),
+        key,
         timestampMs: after[0] as number,
         value: after,
         old: before ?? null,

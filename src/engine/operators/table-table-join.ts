@@ -43,7 +43,11 @@ export class TableTableJoinOperator implements Operator {
       context.stores.keyValue('right', storedRowCodec(right.schema)),
     ]
     this.#padding = [valueColumns(left.schema).map(() => null), valueColumns(right.schema).map(() => null)]
-    this.#output = new ChangeOutput(context, node.schema, (result) => result)
+    this.#output = new ChangeOutput(context, {
+      schema: node.schema,
+      identify: (key) => this.#keys[0].place(key),
+      present: (result) => result,
+    })
   }
 
   prepare(input: number, batch: Batch): Promise<void> | undefined {
@@ -108,8 +112,7 @@ export class TableTableJoinOperator implements Operator {
     const old = input === 0 ? this.#result(before, other) : this.#result(other, before)
     if (value === null && old === null) return
     this.#output.add({
-      id: key,
-      ...keys.place(key),
+      key,
       timestampMs: other === undefined ? timestampMs : Math.max(timestampMs, other[0] as number),
       value,
       old,

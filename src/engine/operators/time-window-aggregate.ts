@@ -62,7 +62,11 @@ export class TimeWindowAggregateOperator implements Operator {
       bucketMs: node.window.sizeMs,
     })
     this.#time = new OperatorTime(context.stores, 3)
-    this.#output = new ChangeOutput(context, node.schema, (group) => functions.results(group))
+    this.#output = new ChangeOutput(context, {
+      schema: node.schema,
+      identify: (key) => ({ key: this.#keys.values(key) }),
+      present: (group) => functions.results(group),
+    })
     this.#finals = new BatchBuilder(node.schema)
   }
 
@@ -163,8 +167,7 @@ export class TimeWindowAggregateOperator implements Operator {
       if (startMs > time[2]!) time[2] = startMs
       if (this.#final) continue
       this.#output.add({
-        id: `${startMs}/${key}`,
-        key: this.#keys.row(batch, row),
+        key,
         windowStartMs: startMs,
         windowEndMs: startMs + sizeMs,
         timestampMs: after[0] as number,

@@ -92,10 +92,13 @@ suite('a stream joined with a table', () => {
     ])
   })
 
-  test('of equal times the stream comes first in a merged pass', async () => {
-    expect(
-      await merged(join('LEFT'), [leftStream, rightTable], [l('a', '1', 5), r('a', 'x', 5), l('a', '2', 6)]),
-    ).toEqual(['"a" = "1",null @5', '"a" = "2","x" @6'])
+  test('of equal times the table comes first in a merged pass', async () => {
+    const given = [l('a', '1', 4), l('a', '2', 5), r('a', 'x', 5), l('a', '3', 6), r('a', 'y', 7)]
+    expect(await merged(join('LEFT'), [leftStream, rightTable], given)).toEqual([
+      '"a" = "1",null @4',
+      '"a" = "2","x" @5',
+      '"a" = "3","x" @6',
+    ])
   })
 })
 
