@@ -70,15 +70,6 @@ export class KeyCodec {
     }
   }
 
-  /**
-   * The start of every key whose first columns have these values: with {@link afterPrefix} the range of a
-   * prefix scan. Exact for several columns; for a single column the key itself.
-   */
-  encodePrefix(row: Row): StoreKey {
-    if (this.#form !== 'columns') return row.length === 0 ? '' : this.encode(row)
-    return encodeColumns(this.types.slice(0, row.length), row)
-  }
-
   toBytes(key: StoreKey): Uint8Array {
     return Uint8Array.from(Buffer.from(key, 'latin1'))
   }

@@ -5,7 +5,7 @@ import { readBinary } from './codec-bytes.ts'
 import { mergeOrdered, overlay, readStored, type CommittedEntry, type MemoryEntry } from './committed-scan.ts'
 import { compareEntries, EntryLedger, newEntry, SAVED, type Entry } from './entry.ts'
 import { addByTime, findByTime, forgetByTime } from './entry-list.ts'
-import { decodeWhole, encodeWhole, escapeBinary } from './key-codec.ts'
+import { afterKey, decodeWhole, encodeWhole, escapeBinary } from './key-codec.ts'
 import {
   loadPages,
   pagePlace,
@@ -145,7 +145,7 @@ export class PagedSessionStore<V> implements SessionStore<V>, ManagedStore {
 
   async fetchCommitted(key: StoreKey): Promise<readonly SessionEntry<V>[]> {
     const found: SessionEntry<V>[] = []
-    for await (const { entry, value } of this.#scan(key, `${key}\0`)) {
+    for await (const { entry, value } of this.#scan(key, afterKey(key))) {
       found.push({ key, startMs: entry.startMs, endMs: entry.endMs, value })
     }
     return found
@@ -268,7 +268,8 @@ export class PagedSessionStore<V> implements SessionStore<V>, ManagedStore {
     const isInside = (place: EntryPlace): boolean =>
       place.endMs >= lowestMs && (from === null || place.key >= from) && (to === null || place.key < to)
     const memory: MemoryEntry<V>[] = []
-    const lists = from !== null && to === `${from}\0` ? [this.#byKey.get(from) ?? []] : this.#byKey.values()
+    const lists =
+      from !== null && to === afterKey(from) ? [this.#byKey.get(from) ?? []] : this.#byKey.values()
     for (const list of lists) {
       for (const entry of list) if (isInside(entry)) memory.push({ entry, value: entry.committed })
     }

@@ -99,18 +99,6 @@ export function nullable<V>(shape: Shape<V>): Shape<V | null> {
   }
 }
 
-/** An undefined, or a value of the shape. */
-export function optional<V>(shape: Shape<V>): Shape<V | undefined> {
-  return {
-    fingerprint: `${shape.fingerprint}!`,
-    write(value, into) {
-      writeByte(into, value === undefined ? 0 : 1)
-      if (value !== undefined) shape.write(value, into)
-    },
-    read: (from) => (from.byte() === 0 ? undefined : shape.read(from)),
-  }
-}
-
 export function listOf<V>(element: Shape<V>): Shape<readonly V[]> {
   return {
     fingerprint: `list(${element.fingerprint})`,
@@ -128,7 +116,7 @@ export function listOf<V>(element: Shape<V>): Shape<readonly V[]> {
 }
 
 /** In insertion order. */
-export function mapShape<K, V>(key: Shape<K>, value: Shape<V>): Shape<ReadonlyMap<K, V>> {
+function mapShape<K, V>(key: Shape<K>, value: Shape<V>): Shape<ReadonlyMap<K, V>> {
   return {
     fingerprint: `map(${key.fingerprint}, ${value.fingerprint})`,
     write(map, into) {
@@ -164,33 +152,6 @@ export function recordOf<T extends object>(parts: { readonly [K in keyof T]-?: S
       for (let i = 0; i < names.length; i++) record[names[i]!] = shapes[i]!.read(from)
       return record as T
     },
-  }
-}
-
-/** A fixed number of parts, each of its own shape. */
-export function tupleOf<T extends readonly unknown[]>(shapes: {
-  readonly [K in keyof T]: Shape<T[K]>
-}): Shape<T> {
-  const parts = shapes as unknown as readonly Shape<unknown>[]
-  return {
-    fingerprint: `tuple(${parts.map((p) => p.fingerprint).join(', ')})`,
-    write(tuple, into) {
-      for (let i = 0; i < parts.length; i++) parts[i]!.write(tuple[i], into)
-    },
-    read: (from) => parts.map((p) => p.read(from)) as unknown as T,
-  }
-}
-
-/** A shape seen as another type: `to` after reading, `from` before writing. */
-export function mapped<A, B>(
-  shape: Shape<A>,
-  name: string,
-  convert: { readonly to: (a: A) => B; readonly from: (b: B) => A },
-): Shape<B> {
-  return {
-    fingerprint: `${name}(${shape.fingerprint})`,
-    write: (value, into) => shape.write(convert.from(value), into),
-    read: (from) => convert.to(shape.read(from)),
   }
 }
 

@@ -4,7 +4,7 @@ import type { ChangelogWriter } from './changelog.ts'
 import { readBinary } from './codec-bytes.ts'
 import { compareEntries, EntryLedger, newEntry, SAVED, type Entry } from './entry.ts'
 import { addByTime, findByTime, forgetByTime, lowerBoundByTime } from './entry-list.ts'
-import { decodeWhole, encodeWhole, escapeBinary } from './key-codec.ts'
+import { afterKey, decodeWhole, encodeWhole, escapeBinary } from './key-codec.ts'
 import {
   loadPages,
   pagePlace,
@@ -158,7 +158,7 @@ export class PagedWindowStore<V> implements WindowStore<V>, ManagedStore {
 
   async fetchCommitted(key: StoreKey, fromMs: number, toMs: number): Promise<readonly WindowEntry<V>[]> {
     const found: WindowEntry<V>[] = []
-    for await (const { entry, value } of this.#scan(key, `${key}\0`, fromMs, toMs)) {
+    for await (const { entry, value } of this.#scan(key, afterKey(key), fromMs, toMs)) {
       found.push({ key, startMs: entry.startMs, value })
     }
     return found
@@ -285,7 +285,7 @@ export class PagedWindowStore<V> implements WindowStore<V>, ManagedStore {
       (to === null || place.key < to)
     const buckets = this.#buckets.within(lowestMs, toMs).map(({ byKey, table }) => {
       const memory: MemoryEntry<V>[] = []
-      const lists = from !== null && to === `${from}\0` ? [byKey.get(from) ?? []] : byKey.values()
+      const lists = from !== null && to === afterKey(from) ? [byKey.get(from) ?? []] : byKey.values()
       for (const list of lists) {
         for (const entry of list) if (isInside(entry)) memory.push({ entry, value: entry.committed })
       }
