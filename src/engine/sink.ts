@@ -56,7 +56,7 @@ export class Sink {
     this.#keyColumns = keys.length
     this.#keyEncoder = keyFormat.encoder('key', keys, spec.keyFormat)
     this.#valueEncoder = valueFormat.encoder('value', values, spec.valueFormat)
-    this.#writers = Array.from({ length: partitions }, () => new RecordBatchWriter())
+    this.#writers = Array.from({ length: partitions }, () => new RecordBatchWriter({ reuse: true }))
     this.#home = homePartition % partitions
   }
 

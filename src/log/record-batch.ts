@@ -93,6 +93,11 @@ export interface RecordBatchOptions {
   readonly compression?: CompressionName
   /** Bytes at which a batch is closed and the next begun. */
   readonly batchBytesTarget?: number
+  /**
+   * What `finish` returns is only good until the next call of it: the writer takes turns between two
+   * buffers. For one commit after the other, where copies cost a fifth of the time (W2c).
+   */
+  readonly reuse?: boolean
   /** Idempotent or transactional producer; `baseSequence` is that of the first record. */
   readonly producer?: {
     readonly id: number
@@ -111,6 +116,8 @@ export interface RecordBatchOptions {
  */
 export class RecordBatchWriter {
   #bytes = new Uint8Array(4096)
+  /** The buffer whose content was returned last, where buffers are used again. */
+  #other: Uint8Array<ArrayBuffer> | null = null
   #length = 0
   /** Start of the open batch in `#bytes`; −1: none is open. */
   #batchStart = -1
@@ -192,12 +199,21 @@ export class RecordBatchWriter {
   }
 
   /**
-   * The finished batches, back to back, as an array of its own; empty if there are no records. Base offsets
-   * count from 0 (the log sets the real ones). The writer is empty afterwards.
+   * The finished batches, back to back, as an array of its own (see {@link RecordBatchOptions.reuse}); empty
+   * if there are no records. Base offsets count from 0 (the log sets the real ones). The writer is empty
+   * afterwards.
    */
   finish(): Uint8Array {
     if (this.#batchStart >= 0) this.#closeBatch()
-    const batches = this.#bytes.slice(0, this.#length)
+    let batches: Uint8Array
+    if (this.#options.reuse === true) {
+      batches = this.#bytes.subarray(0, this.#length)
+      const next = this.#other ?? new Uint8Array(this.#bytes.length)
+      this.#other = this.#bytes
+      this.#bytes = next
+    } else {
+      batches = this.#bytes.slice(0, this.#length)
+    }
     this.clear()
     return batches
   }

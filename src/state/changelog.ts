@@ -32,7 +32,7 @@ export function changelogKind(
 
 /** Collects the changelog records of one store and cycle. */
 export class ChangelogWriter {
-  readonly #batches = new RecordBatchWriter()
+  readonly #batches = new RecordBatchWriter({ reuse: true })
   readonly #key = new CodecBuffer(256)
   readonly #value = new CodecBuffer()
   /** Timestamp of records that have no time of their own, epoch ms. */
