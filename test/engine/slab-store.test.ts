@@ -73,8 +73,8 @@ test.prop([steps, fc.integer({ min: 1, max: 1e6 }), fc.constantFrom('lost-tail',
     const found = (): Map<string, number> => {
       const groups = new Map<string, number>()
       const everything = { keys: null, from: null, to: null, startFromMs: -Infinity, startToMs: Infinity }
-      for (const { slab, key, state, at } of slabs.committedGroups(everything as never)) {
-        groups.set(`${slab.startMs} ${key}`, state[at]!)
+      for (const { startMs, key, state, at } of slabs.committedGroups(everything as never)) {
+        groups.set(`${startMs} ${key}`, state[at]!)
       }
       return groups
     }

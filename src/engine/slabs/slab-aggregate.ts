@@ -171,15 +171,15 @@ export class SlabAggregateOperator implements Operator, SlabHost {
 
   async *readCommitted(range: ReadRange): AsyncIterable<Batch> {
     const builder = new BatchBuilder(this.#node.schema)
-    for (const { slab, key, state, at, timeMs } of this.#store.committedGroups(range)) {
+    for (const { startMs, key, state, at, timeMs } of this.#store.committedGroups(range)) {
       builder.add({
         key: this.#keys.decode(key),
         value: this.#aggregates.map(({ slots, offset }) =>
           slots.isNull(state, at + offset) ? null : slots.result(state, at + offset),
         ),
         timestampMs: timeMs,
-        windowStartMs: slab.startMs,
-        windowEndMs: slab.startMs + this.#sizeMs,
+        windowStartMs: startMs,
+        windowEndMs: startMs + this.#sizeMs,
       })
       if (builder.size >= EMIT_ROWS_MAX) yield builder.take()!
     }

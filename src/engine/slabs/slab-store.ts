@@ -11,7 +11,7 @@ import { hashBytes, PAGE_SLOTS, Slab } from './slab.ts'
 
 /** A group as it was committed. */
 export interface CommittedGroup {
-  readonly slab: Slab
+  readonly startMs: number
   readonly key: StoreKey
   /** Its doubles start at `at` of `state`. */
   readonly state: Float64Array
@@ -30,6 +30,7 @@ export interface CommittedGroup {
  */
 
 const SUM_MODULUS = 2 ** 52
+const SPARE_MAX = 2
 
 /**
  * The slabs of one operator as a store: what a cycle changed goes to the changelog straight from the
@@ -44,6 +45,8 @@ export class SlabStore implements ManagedStore, CheckpointedStore {
   readonly #byStart = new Map<number, Slab>()
   /** Ascending by start. */
   #ordered: Slab[] = []
+  /** Expired slabs, for windows to come. */
+  readonly #spare: Slab[] = []
   readonly #expiry = new Expiry()
   /** Per slab the checksum of each stored page. */
   readonly #checksums = new Map<Slab, number[]>()
@@ -66,7 +69,9 @@ export class SlabStore implements ManagedStore, CheckpointedStore {
   slabAt(startMs: number): Slab {
     let slab = this.#byStart.get(startMs)
     if (slab === undefined) {
-      slab = new Slab(startMs, this.#initial)
+      slab = this.#spare.pop()
+      if (slab === undefined) slab = new Slab(startMs, this.#initial)
+      else slab.reuse(startMs)
       this.#byStart.set(startMs, slab)
       let at = this.#ordered.length
       while (at > 0 && this.#ordered[at - 1]!.startMs > startMs) at--
@@ -98,7 +103,8 @@ export class SlabStore implements ManagedStore, CheckpointedStore {
         const state = dirty === undefined ? slab.state : slab.before
         const at = (dirty ?? slot) * slab.stride
         const timeMs = state[at + slab.stride - 1]!
-        if (timeMs >= 0) found.push({ slab, key, state: state.slice(at, at + slab.stride), at: 0, timeMs })
+        if (timeMs >= 0)
+          found.push({ startMs: slab.startMs, key, state: state.slice(at, at + slab.stride), at: 0, timeMs })
       }
       if (range.keys !== null) {
         for (const key of range.keys) {
@@ -118,7 +124,7 @@ export class SlabStore implements ManagedStore, CheckpointedStore {
         }
       }
     }
-    found.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : a.slab.startMs - b.slab.startMs))
+    found.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : a.startMs - b.startMs))
     yield* found
   }
 
@@ -212,7 +218,7 @@ export class SlabStore implements ManagedStore, CheckpointedStore {
   }
 
   memoryBytes(): number {
-    return this.#ordered.reduce((sum, slab) => sum + slab.memoryBytes, 0)
+    return [...this.#ordered, ...this.#spare].reduce((sum, slab) => sum + slab.memoryBytes, 0)
   }
 
   prepare(): undefined {
@@ -286,6 +292,7 @@ export class SlabStore implements ManagedStore, CheckpointedStore {
       const slab = this.#ordered[expired++]!
       this.#byStart.delete(slab.startMs)
       this.#checksums.delete(slab)
+      if (this.#spare.length < SPARE_MAX) this.#spare.push(slab)
     }
     if (expired > 0) this.#ordered = this.#ordered.slice(expired)
   }

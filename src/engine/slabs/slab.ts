@@ -9,12 +9,11 @@ const SLOTS_FIRST = 256
  * The arrays are open to the loops over them; only this class grows them. `state` holds `stride` doubles
  * per slot: those of the aggregates, then the highest event time of the group's rows (−1: none yet).
  *
- * Measured against one hash table over (window, key id) and against a Map of objects: 1.2 and 1.6 times
- * faster at 10 000 keys, 1.9 and 2.5 times at a million (docs/decisions/0002).
+ * Where the time of a tumbling window goes: docs/decisions/0004.
  */
 export class Slab {
   /** Start of the window, epoch ms. */
-  readonly startMs: number
+  startMs: number
   readonly stride: number
   #initial: readonly number[]
 
@@ -54,6 +53,16 @@ export class Slab {
     this.keys = new Uint8Array(SLOTS_FIRST * 12)
     this.keyEnds = new Int32Array(SLOTS_FIRST)
     this.unsavedPages = new Uint8Array(Math.ceil(SLOTS_FIRST / PAGE_SLOTS))
+  }
+
+  /** Makes an expired window's slab an empty one of another window. Its memory has been touched already. */
+  reuse(startMs: number): void {
+    this.startMs = startMs
+    this.#table.fill(0)
+    this.dirty.fill(0, 0, this.count)
+    this.unsavedPages.fill(0)
+    this.count = 0
+    this.dirtyCount = 0
   }
 
   keyStart(slot: number): number {
