@@ -86,6 +86,11 @@ export class ChangeOutput {
       rows.set(id, { key, windowStartMs, windowEndMs, old: change.old, value, timestampMs, headers })
       return
     }
+    if (value === null && pending.old === null) {
+      // Made and gone within the cycle: downstream never knows.
+      rows.delete(id)
+      return
+    }
     pending.value = value
     pending.timestampMs = timestampMs
     pending.headers = headers
@@ -100,9 +105,7 @@ export class ChangeOutput {
   flush(): void {
     if (this.#pending.size === 0) return
     for (const rows of this.#pending.values()) {
-      for (const change of rows.values()) {
-        if (change.value !== null || change.old !== null) this.#send(change)
-      }
+      for (const change of rows.values()) this.#send(change)
     }
     this.#pending.clear()
     this.#take()

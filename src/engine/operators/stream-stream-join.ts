@@ -33,7 +33,8 @@ const DEFAULT_GRACE_MS = 86_400_000
  *
  * With `compatibility`, as ksqlDB: each side forgets by itself, what lies before + after + grace or more
  * behind its own highest timestamp; and a row without partner whose window, grace not counted, lies
- * before stream time is padded at once, although a partner may still come.
+ * before stream time is padded at once, although a partner may still come. Before and after of a RIGHT join
+ * are counted from the right row.
  *
  * State: stores `left` and `right`, (key, time) → rows; `left-unmatched` and `right-unmatched`, the same
  * for rows to be padded; `time`: stream time, highest time of the left and of the right side, and a lower
@@ -41,7 +42,8 @@ const DEFAULT_GRACE_MS = 86_400_000
  */
 export class StreamStreamJoinOperator implements Operator {
   readonly #context: OperatorContext
-  readonly #node: StreamStreamJoinNode
+  readonly #beforeMs: number
+  readonly #afterMs: number
   readonly #graceMs: number
   readonly #sides: readonly [Side, Side]
   readonly #time: OperatorTime
@@ -49,7 +51,10 @@ export class StreamStreamJoinOperator implements Operator {
 
   constructor(node: StreamStreamJoinNode, context: OperatorContext) {
     this.#context = context
-    this.#node = node
+    // ksqlDB runs a RIGHT join as a LEFT one of the sides exchanged, and forgets to exchange the bounds.
+    const exchanged = context.compatibility && node.join === 'RIGHT'
+    this.#beforeMs = exchanged ? node.afterMs : node.beforeMs
+    this.#afterMs = exchanged ? node.beforeMs : node.afterMs
     this.#graceMs = node.graceMs ?? DEFAULT_GRACE_MS
     const waits = node.graceMs !== null
     // The end of a time window isn't in its key: both sides' rows get the size of the left's.
@@ -59,15 +64,15 @@ export class StreamStreamJoinOperator implements Operator {
         keys: new WindowedRowKeys(node.left.schema, windowed),
         outer: node.join === 'LEFT' || node.join === 'FULL',
         waits,
-        reachBackMs: node.beforeMs,
-        reachOnMs: node.afterMs,
+        reachBackMs: this.#beforeMs,
+        reachOnMs: this.#afterMs,
       }),
       new Side(context.stores, 'right', node.right.schema, {
         keys: new WindowedRowKeys(node.right.schema, windowed),
         outer: node.join === 'RIGHT' || node.join === 'FULL',
         waits,
-        reachBackMs: node.afterMs,
-        reachOnMs: node.beforeMs,
+        reachBackMs: this.#afterMs,
+        reachOnMs: this.#beforeMs,
       }),
     ]
     this.#time = new OperatorTime(context.stores, 4)
@@ -198,8 +203,9 @@ export class StreamStreamJoinOperator implements Operator {
 
   /** Times of a side from which rows are still known. */
   #rememberedFromMs(input: number, time: readonly number[]): number {
-    const { beforeMs, afterMs } = this.#node
-    if (this.#context.compatibility) return time[1 + input]! - (beforeMs + afterMs + this.#graceMs) + 1
+    if (this.#context.compatibility) {
+      return time[1 + input]! - (this.#beforeMs + this.#afterMs + this.#graceMs) + 1
+    }
     return time[0]! - this.#sides[input]!.reachOnMs - this.#graceMs
   }
 
@@ -215,7 +221,7 @@ export class StreamStreamJoinOperator implements Operator {
 
   /** No unmatched row lies before this. */
   #oldestOpenMs(streamTimeMs: number): number {
-    return Math.max(0, streamTimeMs - this.#graceMs - Math.max(this.#node.beforeMs, this.#node.afterMs))
+    return Math.max(0, streamTimeMs - this.#graceMs - Math.max(this.#beforeMs, this.#afterMs))
   }
 
   #loadClosing(streamTimeMs: number): Loading {

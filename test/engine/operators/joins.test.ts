@@ -137,6 +137,14 @@ suite('two streams joined', () => {
     ])
   })
 
+  test('with compatibility before and after of a RIGHT join are counted from the right row', async () => {
+    const rows = [l('a', '5', 5), l('a', '13', 13), r('a', 'r', 10)]
+    expect(await run(join('RIGHT', null, [5, 2]), inputs, rows)).toEqual(['"a" = "13","r" @13'])
+    expect(await run(join('RIGHT', null, [5, 2]), inputs, rows, { compatibility: true })).toEqual([
+      '"a" = "5","r" @10',
+    ])
+  })
+
   test('several rows of one key and time are all joined, in order of arrival', async () => {
     expect(await run(join('INNER', null), inputs, [r('a', '1', 5), r('a', '2', 5), l('a', 'l', 5)])).toEqual([
       '"a" = "l","1" @5',
