@@ -6,7 +6,9 @@ import type { FileSystem } from '../base/file-system.ts'
 import { MemoryFileSystem } from '../base/memory-file-system.ts'
 import { nodeFileSystem } from '../base/node-file-system.ts'
 import { systemRandom, type Random } from '../base/random.ts'
+import type { Batch } from '../engine/batch.ts'
 import type { CompileContext } from '../engine/compile/cursor.ts'
+import type { ReadRange } from '../engine/operator.ts'
 import { offsetsGroup } from '../engine/query-spec.ts'
 import type { QueryProblem } from '../engine/running-query.ts'
 import { Worker } from '../engine/worker.ts'
@@ -472,11 +474,11 @@ class LogHost implements StatementHost {
     const { source } = query
     if (source.kind === 'stream') return pullRows(query, rowsUpToEnd(this.log, source, formatOf), context)
     const definition = materialisingQuery(source, this.catalog)
-    return pullRows(
-      query,
-      this.worker.readCommitted(definition.id, readRangeFor(source, query.access)),
-      context,
-    )
+    return pullRows(query, this.readCommitted(definition.id, readRangeFor(source, query.access)), context)
+  }
+
+  readCommitted(queryId: string, range: ReadRange): AsyncIterable<Batch> {
+    return this.worker.readCommitted(queryId, range)
   }
 
   push(query: PushQuery, settings: ReadonlyMap<string, string>): RowStream {

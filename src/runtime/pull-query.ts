@@ -26,20 +26,22 @@ export function materialisingQuery(table: DataSource, catalog: Catalog): QueryDe
   })
 }
 
+/** All rows of a table's state. */
+export const EVERYTHING: ReadRange = {
+  keys: null,
+  from: null,
+  to: null,
+  startFromMs: -Infinity,
+  startToMs: Infinity,
+}
+
 /** What of a table's state can hold rows of the answer; the whole WHERE is applied to it afterwards. */
 export function readRangeFor(source: DataSource, access: PullAccess): ReadRange {
   const codec = new KeyCodec(keyColumns(source.schema).map((c) => c.type))
-  const everything: ReadRange = {
-    keys: null,
-    from: null,
-    to: null,
-    startFromMs: -Infinity,
-    startToMs: Infinity,
-  }
   switch (access.kind) {
     case 'keys':
       return {
-        ...everything,
+        ...EVERYTHING,
         ...windowBounds(access.window),
         keys: [...new Set(access.keys.filter((key) => !key.includes(null)).map((key) => codec.encode(key)))],
       }
@@ -47,13 +49,13 @@ export function readRangeFor(source: DataSource, access: PullAccess): ReadRange 
       const bound = (value: SqlValue, after: boolean): string | null =>
         value === null ? null : codec.encode([value]) + (after ? '\0' : '')
       return {
-        ...everything,
+        ...EVERYTHING,
         from: bound(access.from, !access.fromInclusive),
         to: bound(access.to, access.toInclusive),
       }
     }
     case 'scan':
-      return { ...everything, ...windowBounds(access.window) }
+      return { ...EVERYTHING, ...windowBounds(access.window) }
   }
 }
 

@@ -2,6 +2,8 @@ import { unreachable } from '../base/assert.ts'
 import { SqlError } from '../base/errors.ts'
 import { printSignature } from '../functions/overloads.ts'
 import { functionsByName } from '../functions/registry.ts'
+import type { Batch } from '../engine/batch.ts'
+import type { ReadRange } from '../engine/operator.ts'
 import type { TopicDescription } from '../log/log.ts'
 import type { ShowKind } from '../plan/command.ts'
 import type { DataSource, FormatSpec } from '../plan/data-source.ts'
@@ -11,6 +13,7 @@ import { BOOLEAN, INTEGER, printType, STRING, type SqlType } from '../plan/sql-t
 import type { Row } from '../plan/sql-value.ts'
 import type { Catalog } from './catalog.ts'
 import { alertName } from './effects.ts'
+import { EVERYTHING } from './pull-query.ts'
 import type { QueryStatus } from './query-status.ts'
 import { SETTINGS } from './settings.ts'
 
@@ -21,6 +24,8 @@ export interface Shown {
   readonly variables: ReadonlyMap<string, string>
   topics(): readonly TopicDescription[]
   queries(): readonly QueryStatus[]
+  /** Committed rows of the table a query keeps. */
+  readCommitted(queryId: string, range: ReadRange): AsyncIterable<Batch>
 }
 
 /** A list, or a description: rows under columns, and sentences beside them. */
@@ -30,7 +35,7 @@ export interface Listing {
   readonly notes: readonly string[]
 }
 
-export function show(what: ShowKind, all: boolean, shown: Shown): Listing {
+export async function show(what: ShowKind, all: boolean, shown: Shown): Promise<Listing> {
   const { catalog } = shown
   switch (what) {
     case 'streams':
@@ -70,9 +75,9 @@ export function show(what: ShowKind, all: boolean, shown: Shown): Listing {
       )
     case 'functions':
       return listing(
-        { 'Function Name': STRING, Type: STRING },
+        { 'Function Name': STRING, Type: STRING, Category: STRING },
         [...functionsByName.values()]
-          .map((f): [string, string] => [f.name, f.kind.toUpperCase()])
+          .map((f): [string, string, string] => [f.name, f.kind.toUpperCase(), f.category])
           .sort(([a], [b]) => (a < b ? -1 : 1)),
       )
     case 'types':
@@ -100,19 +105,41 @@ export function show(what: ShowKind, all: boolean, shown: Shown): Listing {
         [...shown.variables].map(([name, value]) => [name, value]),
       )
     case 'alerts':
-      return listing(
-        { Name: STRING, Status: STRING, Events: STRING, 'Query ID': STRING },
-        shown
-          .queries()
-          .filter((q) => q.kind === 'alert')
-          .map((q) => {
-            const query = catalog.query(q.id)
-            return [query === undefined ? null : alertName(query.plan), q.state, q.writes, q.id]
-          }),
-      )
+      return showAlerts(shown)
     default:
       return unreachable(what)
   }
+}
+
+/** Alerts with how many of their instances are pending and firing. */
+async function showAlerts(shown: Shown): Promise<Listing> {
+  const rows: Row[] = []
+  for (const status of shown.queries()) {
+    const query = shown.catalog.query(status.id)
+    if (query?.kind !== 'alert') continue
+    const count: Record<string, number> = { pending: 0, firing: 0 }
+    if (status.state !== 'ERROR') {
+      for await (const batch of shown.readCommitted(status.id, EVERYTHING)) {
+        const state = batch.schema.columns.findIndex((c) => c.name === 'STATE')
+        for (let n = 0; n < batch.size; n++) {
+          const value = String(batch.value(state, batch.position(n)) as string)
+          count[value] = (count[value] ?? 0) + 1
+        }
+      }
+    }
+    rows.push([
+      alertName(query.plan),
+      status.state,
+      count['pending']!,
+      count['firing']!,
+      status.writes,
+      status.id,
+    ])
+  }
+  return listing(
+    { Name: STRING, Status: STRING, Pending: INTEGER, Firing: INTEGER, Events: STRING, 'Query ID': STRING },
+    rows,
+  )
 }
 
 /** @throws SqlError if there is no such stream or table */

@@ -107,6 +107,7 @@ export class StatementRunner {
       variables: session.variables,
       topics: () => host.topics(),
       queries: () => host.queries(),
+      readCommitted: (id, range) => host.readCommitted(id, range),
     }
     switch (command.kind) {
       case 'nothing':
@@ -133,7 +134,7 @@ export class StatementRunner {
       case 'print':
         return { kind: 'print', records: host.print(command) }
       case 'show':
-        return rows(show(command.what, command.all, shown))
+        return rows(await show(command.what, command.all, shown))
       case 'describe':
         return rows(describe(command.name, command.extended, shown))
       case 'describe-all':

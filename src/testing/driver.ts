@@ -4,7 +4,7 @@ import { NotSupportedError, QueryError } from '../base/errors.ts'
 import { systemRandom, type Random } from '../base/random.ts'
 import type { Batch } from '../engine/batch.ts'
 import type { CompileContext } from '../engine/compile/cursor.ts'
-import type { DropReason } from '../engine/operator.ts'
+import type { DropReason, ReadRange } from '../engine/operator.ts'
 import { QueryRun } from '../engine/query-run.ts'
 import { SourceDecoder } from '../engine/source-decoder.ts'
 import { statementsFor, type Definition } from '../dsl/builder.ts'
@@ -286,7 +286,11 @@ class DriverHost implements StatementHost {
     if (source.kind === 'stream') return pullRows(query, this.#allOf(source), context)
     const definition = materialisingQuery(source, this.catalog)
     const range = readRangeFor(source, query.access)
-    return pullRows(query, this.#queries.get(definition.id)!.run.readCommitted(range), context)
+    return pullRows(query, this.readCommitted(definition.id, range), context)
+  }
+
+  readCommitted(queryId: string, range: ReadRange): AsyncIterable<Batch> {
+    return this.#queries.get(queryId)!.run.readCommitted(range)
   }
 
   push(): never {

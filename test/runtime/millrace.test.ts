@@ -460,7 +460,7 @@ describe('alerts', () => {
     ])
     expect(await rowsOf(millrace, 'SELECT id, state, v FROM high_state;')).toEqual([['a', 'firing', 20]])
     expect(await rowsOf(millrace, 'SHOW ALERTS;')).toMatchObject([
-      ['HIGH', 'RUNNING', 'HIGH', 'ALERT_HIGH_0'],
+      ['HIGH', 'RUNNING', 0, 1, 'HIGH', 'ALERT_HIGH_0'],
     ])
     await millrace.produce('readings', [reading('a', 1, 20_000)])
     await millrace.untilIdle()
