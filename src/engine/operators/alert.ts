@@ -144,8 +144,9 @@ export class AlertOperator implements Operator {
    * an `advance` to any time loads them.
    */
   nextTimerMs(): number | null {
-    if (!this.#time.loaded) return 0
-    const nextMs = this.#time.read()[1]!
+    const time = this.#time.lastSeen
+    if (time === null) return 0
+    const nextMs = time[1]!
     return nextMs === NEVER ? null : nextMs
   }
 

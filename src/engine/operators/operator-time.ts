@@ -20,7 +20,7 @@ const KEY = 't'
 export class OperatorTime {
   readonly #store: KeyValueStore<Row>
   readonly #count: number
-  #loaded = false
+  #lastSeen: readonly number[] | null = null
 
   /** @param count how many times, stream time included */
   constructor(stores: TaskStores, count: number) {
@@ -30,28 +30,27 @@ export class OperatorTime {
 
   load(): Loading {
     const loading = this.#store.load([KEY])
-    if (loading === undefined) {
-      this.#loaded = true
-      return undefined
-    }
-    return loading.then(() => {
-      this.#loaded = true
-    })
+    if (loading !== undefined) return loading.then(() => void this.read())
+    this.read()
+    return undefined
   }
 
-  /** Whether {@link read} may be called. */
-  get loaded(): boolean {
-    return this.#loaded
+  /** The times as they were when last loaded, read or written, without asking the store; null: not yet. */
+  get lastSeen(): readonly number[] | null {
+    return this.#lastSeen
   }
 
-  /** A copy: one entry per time. */
+  /** A copy: one entry per time. Must have been loaded. */
   read(): number[] {
     const row = this.#store.get(KEY)
-    return row === undefined ? Array<number>(this.#count).fill(NEVER) : (row.slice() as number[])
+    const times = row === undefined ? Array<number>(this.#count).fill(NEVER) : (row.slice() as number[])
+    this.#lastSeen = times.slice()
+    return times
   }
 
   /** Keeps `times` if they differ from what is stored. */
   write(times: readonly number[]): void {
+    this.#lastSeen = times.slice()
     const before = this.#store.get(KEY)
     if (before !== undefined && before.every((time, i) => time === times[i])) return
     if (before === undefined && times.every((time) => time === NEVER)) return

@@ -107,8 +107,9 @@ export class SessionAggregateOperator implements Operator {
    */
   nextTimerMs(): number | null {
     if (!this.#final) return null
-    if (!this.#time.loaded) return 0
-    const openEndMs = this.#time.read()[2]!
+    const time = this.#time.lastSeen
+    if (time === null) return 0
+    const openEndMs = time[2]!
     return openEndMs === NEVER ? null : openEndMs + this.#window.gapMs + this.#window.graceMs + 1
   }
 

@@ -142,8 +142,9 @@ export class StreamStreamJoinOperator implements Operator {
    */
   nextTimerMs(): number | null {
     if (!this.#sides.some((side) => side.waits)) return null
-    if (!this.#time.loaded) return 0
-    const nextMs = this.#time.read()[3]!
+    const time = this.#time.lastSeen
+    if (time === null) return 0
+    const nextMs = time[3]!
     return nextMs === NEVER ? null : nextMs
   }
 

@@ -118,8 +118,9 @@ export class TimeWindowAggregateOperator implements Operator {
    */
   nextTimerMs(): number | null {
     if (!this.#final) return null
-    if (!this.#time.loaded) return 0
-    const [streamTimeMs, emittedStartMs, newestStartMs] = this.#time.read()
+    const time = this.#time.lastSeen
+    if (time === null) return 0
+    const [streamTimeMs, emittedStartMs, newestStartMs] = time
     const advanceMs = advanceOf(this.#window)
     const start = Math.max(newestClosedStart(this.#window, streamTimeMs!), emittedStartMs!)
     const nextStartMs = start < 0 ? 0 : Math.floor(start / advanceMs) * advanceMs + advanceMs

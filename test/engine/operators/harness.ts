@@ -82,6 +82,7 @@ export class Harness {
   /** Lets time run to the last timer. */
   async runOut(): Promise<void> {
     for (let steps = 0; steps < 1000; steps++) {
+      this.stores.evict()
       const timer = this.operator.nextTimerMs()
       if (timer === null) return
       await this.advance(timer)
