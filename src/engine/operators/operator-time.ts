@@ -48,12 +48,10 @@ export class OperatorTime {
     return times
   }
 
-  /** Keeps `times` if they differ from what is stored. */
+  /** Keeps `times` if they differ from what was last read or written; else the store isn't touched, and may be cold. */
   write(times: readonly number[]): void {
+    if (this.#lastSeen !== null && this.#lastSeen.every((time, i) => time === times[i])) return
     this.#lastSeen = times.slice()
-    const before = this.#store.get(KEY)
-    if (before !== undefined && before.every((time, i) => time === times[i])) return
-    if (before === undefined && times.every((time) => time === NEVER)) return
     this.#store.put(KEY, times.slice())
   }
 }
