@@ -177,7 +177,6 @@ class View {
   readonly #title: string
   readonly #screen: Screen | null
   readonly #ended = new AbortController()
-  #drawing: Promise<void> = Promise.resolve()
   #draw: () => void = () => {}
 
   constructor(context: ExampleContext, title: string) {
@@ -194,14 +193,14 @@ class View {
       else this.#screen.draw(frame(fleet, terminal, this.#title, this.#context.height() - 1))
     }
     const everyMs = this.#screen === null ? LINE_MS : FRAME_MS
-    const run = async (): Promise<void> => {
+    const draw = async (): Promise<void> => {
       while (!this.#ended.signal.aborted) {
         if (this.#screen !== null) this.#draw()
         await pause(clock, everyMs, this.#ended.signal)
         if (this.#screen === null && !this.#ended.signal.aborted) this.#draw()
       }
     }
-    this.#drawing = run()
+    void draw()
   }
 
   onAlert(line: AlertLine): void {

@@ -46,7 +46,7 @@ export function* fleetReadings(startMs: number, seed: number): Generator<Reading
   const vehicles = VEHICLE_IDS.map(
     (id, i) => new Vehicle(id, seededRandom(seed * 1_000 + i + 1), openingSpeed(id)),
   )
-  const overheating = new Incidents(random, { firstMs: 4_000, lastsMs: 26_000, everyMs: 75_000 })
+  const overheating = new Incidents(random, { firstMs: 2_000, lastsMs: 26_000, everyMs: 75_000 })
   const silence = new Incidents(random, { firstMs: 3_000, lastsMs: 27_000, everyMs: 90_000 })
 
   for (const [n, [id, speed]] of OPENING.entries()) {
@@ -138,7 +138,7 @@ class Vehicle {
     this.#lat += (km * Math.cos(this.#heading)) / KM_PER_DEGREE
     this.#lon += (km * Math.sin(this.#heading)) / (KM_PER_DEGREE * Math.cos((this.#lat * Math.PI) / 180))
     const warmTo = isOverheating ? 130 : 82 + 0.1 * this.#speed
-    this.#temp += ((warmTo - this.#temp) * seconds) / (isOverheating ? 6 : 8) + 0.4 * (random.next() - 0.5)
+    this.#temp += ((warmTo - this.#temp) * seconds) / (isOverheating ? 4 : 8) + 0.4 * (random.next() - 0.5)
     this.#fuel -= 0.12 * km
     if (this.#fuel < 8) this.#fuel = 100
   }
