@@ -143,8 +143,11 @@ export class RunningQuery {
 
   /** Builds the query anew over what is committed: state, then offsets. */
   async start(): Promise<void> {
-    const { log, state, clock, formatOf, cache, compatibility, reader } = this.#environment
-    const { id, plan } = this.spec
+    const { log, state, clock, formatOf, reader } = this.#environment
+    const { id, plan, settings } = this.spec
+    const cache = this.#environment.cache && settings?.get('cache.max.bytes.buffering') !== '0'
+    const compatibility =
+      this.#environment.compatibility || settings?.get('millrace.compatibility')?.toLowerCase() === 'true'
     const compile = this.#compileContext()
     this.#state = 'RESTORING'
     this.#retryAtMs = null
