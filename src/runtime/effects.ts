@@ -10,6 +10,7 @@ import type {
 } from '../plan/command.ts'
 import type { DataSource } from '../plan/data-source.ts'
 import type { QueryPlan } from '../plan/plan-node.ts'
+import { settingOr } from './settings.ts'
 import {
   put,
   queryKey,
@@ -401,6 +402,14 @@ function withQuery(
     paused: false,
     order: replaced?.order ?? number,
     settings: Object.fromEntries(query.settings),
+  }
+  const limit = Number(settingOr(query.settings, 'ksql.query.persistent.active.limit'))
+  if (replaced === undefined && catalog.queries().length >= limit) {
+    throw executionError(
+      'SQL_TOO_MANY_QUERIES',
+      `There are ${catalog.queries().length} persistent queries; ${limit} are allowed.`,
+      "TERMINATE what isn't needed, or open Millrace with a higher 'ksql.query.persistent.active.limit'.",
+    )
   }
   const otherId = replaced !== undefined && replaced.id !== query.id ? replaced.id : null
   return {

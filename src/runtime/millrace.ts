@@ -42,7 +42,7 @@ import type { Effects } from './effects.ts'
 import { PROCESSING_LOG, PROCESSING_LOG_TOPIC, processingLogEntries } from './processing-log.ts'
 import { materialisingQuery, pullRows, readRangeFor } from './pull-query.ts'
 import { PushQueryRun } from './push-query.ts'
-import type { QueryStatus } from './query-status.ts'
+import type { PushQueryStatus, QueryStatus } from './query-status.ts'
 import type { RowObject } from './row-object.ts'
 import { RowStream } from './row-stream.ts'
 import { booleanSetting, settingsFrom } from './settings.ts'
@@ -330,7 +330,8 @@ class LogHost implements StatementHost {
   readonly keepExistingPartitions = false
   readonly #random: Random
   readonly #state: WorkerState
-  readonly #streams = new Set<RowStream>()
+  /** Running push queries and their statements. */
+  readonly #streams = new Map<RowStream, string>()
   #owner: CommitOwner
   readonly #onProblem: (queryId: string, problem: QueryProblem) => void
   #streamNumber = 0
@@ -374,6 +375,7 @@ class LogHost implements StatementHost {
       ...(options.durability === undefined ? {} : { durability: options.durability }),
       ...(inMemory ? { journalBytesMax: 1024 * 1024 } : {}),
     })
+    let close = (): Promise<void> => log.close()
     try {
       const owner = await log.claim(DEFINITIONS_OWNER)
       const missing = [
@@ -392,6 +394,7 @@ class LogHost implements StatementHost {
         epoch: (await log.claim(STATE_OWNER)).epoch,
         memoryBytesMax: Math.floor((options.memoryBytesMax ?? 256 * 1024 * 1024) / 2),
       })
+      close = () => state.close().finally(() => log.close())
       const worker = new Worker({
         log,
         state,
@@ -406,12 +409,14 @@ class LogHost implements StatementHost {
         onProblem,
       })
       const host = new LogHost({ log, worker, catalog, state, clock, random, owner, onProblem })
+      close = () => host.close()
       await worker.start()
       await host.#forgetLeftovers()
       for (const query of catalog.queries()) await host.#start(query.id)
       return host
     } catch (error) {
-      await log.close()
+      // The first error is the reason; what closing adds to it is its consequence.
+      await close().catch(() => {})
       throw error
     }
   }
@@ -477,6 +482,19 @@ class LogHost implements StatementHost {
     return pullRows(query, this.readCommitted(definition.id, readRangeFor(source, query.access)), context)
   }
 
+  pushQueries(): readonly PushQueryStatus[] {
+    return [...this.#streams].map(([stream, statement]) => ({ id: stream.queryId, statement }))
+  }
+
+  async endPushQuery(id: string): Promise<boolean> {
+    for (const stream of this.#streams.keys()) {
+      if (stream.queryId.toUpperCase() !== id.toUpperCase()) continue
+      await stream.close()
+      return true
+    }
+    return false
+  }
+
   readCommitted(queryId: string, range: ReadRange): AsyncIterable<Batch> {
     return this.worker.readCommitted(queryId, range)
   }
@@ -499,7 +517,7 @@ class LogHost implements StatementHost {
       source: run,
       onClose: () => this.#streams.delete(stream),
     })
-    this.#streams.add(stream)
+    this.#streams.set(stream, query.statement)
     return stream
   }
 
@@ -543,7 +561,7 @@ class LogHost implements StatementHost {
 
   async #close(): Promise<void> {
     try {
-      for (const stream of this.#streams) await stream.close()
+      for (const stream of this.#streams.keys()) await stream.close()
       await this.producer.close()
       await this.worker.stop()
       await this.#state.close()

@@ -16,6 +16,12 @@ export interface QueryStatus {
   readonly counters: QueryCounters
 }
 
+/** A running SELECT … EMIT CHANGES. */
+export interface PushQueryStatus {
+  readonly id: string
+  readonly statement: string
+}
+
 /** Since this process opened the directory. */
 export interface QueryCounters {
   readonly recordsIn: number

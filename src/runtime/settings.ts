@@ -133,6 +133,13 @@ export const SETTINGS: readonly SettingDeclaration[] = [
     editable: true,
   },
   {
+    name: 'ksql.query.persistent.active.limit',
+    default: '1000',
+    type: 'number',
+    summary: 'How many persistent queries there may be.',
+    editable: false,
+  },
+  {
     name: 'millrace.compatibility',
     default: 'false',
     type: 'boolean',
@@ -184,9 +191,13 @@ export function checkSetting(name: string, value: string): void {
   }
 }
 
+/** A setting's value, or its default; empty where it has none. */
+export function settingOr(settings: ReadonlyMap<string, string>, name: string): string {
+  return settings.get(name) ?? byName.get(name)?.default ?? ''
+}
+
 export function booleanSetting(settings: ReadonlyMap<string, string>, name: string): boolean {
-  const value = settings.get(name) ?? byName.get(name)?.default ?? 'false'
-  return value.toLowerCase() === 'true'
+  return settingOr(settings, name).toLowerCase() === 'true'
 }
 
 /** Settings by full name from what a caller gave. */

@@ -14,7 +14,7 @@ import type { Row } from '../plan/sql-value.ts'
 import type { Catalog } from './catalog.ts'
 import { alertName } from './effects.ts'
 import { EVERYTHING } from './pull-query.ts'
-import type { QueryStatus } from './query-status.ts'
+import type { PushQueryStatus, QueryStatus } from './query-status.ts'
 import { SETTINGS } from './settings.ts'
 
 /** What the lists are made from. */
@@ -24,6 +24,7 @@ export interface Shown {
   readonly variables: ReadonlyMap<string, string>
   topics(): readonly TopicDescription[]
   queries(): readonly QueryStatus[]
+  pushQueries(): readonly PushQueryStatus[]
   /** Committed rows of the table a query keeps. */
   readCommitted(queryId: string, range: ReadRange): AsyncIterable<Batch>
 }
@@ -70,7 +71,10 @@ export async function show(what: ShowKind, all: boolean, shown: Shown): Promise<
           'Sink Kafka Topic': STRING,
           Query: STRING,
         },
-        shown.queries().map((q) => [q.id, q.state, q.writes, q.topic, oneLine(q.statement)]),
+        [
+          ...shown.queries().map((q) => [q.id, q.state, q.writes, q.topic, oneLine(q.statement)]),
+          ...shown.pushQueries().map((q) => [q.id, 'RUNNING', null, null, oneLine(q.statement)]),
+        ],
         shown.queries().flatMap((q) => (q.error === null ? [] : [`${q.id}: ${q.error}`])),
       )
     case 'functions':

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts'
+import { SqlError } from '../base/errors.ts'
 import type { CompileContext } from '../engine/compile/cursor.ts'
 import type { Format } from '../formats/format.ts'
 import type { FunctionContext, FunctionRegistry } from '../functions/function.ts'
@@ -36,6 +37,8 @@ export interface StatementHost extends Omit<Shown, 'settings' | 'variables'> {
   /** Makes the effects durable in one commit, then starts and stops queries. */
   apply(effects: Effects): Promise<void>
   append(record: ProducerRecord): Promise<Delivery>
+  /** Ends a running push query; false if there is none of this id. */
+  endPushQuery(id: string): Promise<boolean>
   pull(query: PullQuery, context: CompileContext): Promise<readonly Row[]>
   push(query: PushQuery, settings: ReadonlyMap<string, string>): RowStream
   print(command: Extract<Command, { kind: 'print' }>): AsyncIterable<ConsumedRecord>
@@ -46,6 +49,9 @@ export interface Session {
   readonly settings: Map<string, string>
   readonly variables: Map<string, string>
 }
+
+/** The longest text of statements taken, in UTF-16 code units. */
+const TEXT_UNITS_MAX = 4 * 1024 * 1024
 
 /** Runs statements one after the other, each against the catalog as the ones before it left it. */
 export class StatementRunner {
@@ -65,6 +71,13 @@ export class StatementRunner {
     session: Session,
     onResult?: (result: StatementResult) => void,
   ): Promise<StatementResult[]> {
+    if (text.length > TEXT_UNITS_MAX) {
+      throw new SqlError('SQL_TEXT_TOO_LONG', {
+        message: `The text has ${text.length} characters; one text of statements may have ${TEXT_UNITS_MAX}.`,
+        hint: 'Run the statements in several parts.',
+        stage: 'parse',
+      })
+    }
     const results: StatementResult[] = []
     for (const statement of parseStatements(text, { variables: session.variables })) {
       const result = await this.runStatement(statement, session)
@@ -107,6 +120,7 @@ export class StatementRunner {
       variables: session.variables,
       topics: () => host.topics(),
       queries: () => host.queries(),
+      pushQueries: () => host.pushQueries(),
       readCommitted: (id, range) => host.readCommitted(id, range),
     }
     switch (command.kind) {
@@ -149,6 +163,9 @@ export class StatementRunner {
       case 'explain-statement':
         return { kind: 'text', text: explainCommand(command.command) }
       default: {
+        if (command.kind === 'terminate' && command.id !== null && (await host.endPushQuery(command.id))) {
+          return message(`Query ${command.id} terminated.`)
+        }
         const effects = effectsOf(command, host.catalog, settings)
         await host.apply(effects)
         return { kind: 'message', message: effects.message, queryId: effects.queryId }

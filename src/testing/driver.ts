@@ -293,6 +293,14 @@ class DriverHost implements StatementHost {
     return this.#queries.get(queryId)!.run.readCommitted(range)
   }
 
+  pushQueries(): readonly never[] {
+    return []
+  }
+
+  async endPushQuery(): Promise<boolean> {
+    return Promise.resolve(false)
+  }
+
   push(): never {
     throw new NotSupportedError('A push query in the test driver')
   }

@@ -198,6 +198,19 @@ describe('push queries', () => {
     await consumed
   })
 
+  test('are listed while they run, and TERMINATE ends them', async () => {
+    const millrace = await open()
+    await millrace.sql(READINGS)
+    const rows = millrace.query('SELECT * FROM readings EMIT CHANGES;')
+    const consumed = (async () => {
+      for await (const _ of rows) throw new Error('nothing was produced')
+    })()
+    expect((await rowsOf(millrace, 'SHOW QUERIES;')).map((r) => (r as string[])[0])).toEqual([rows.queryId])
+    await millrace.sql(`TERMINATE ${rows.queryId};`)
+    await consumed
+    expect(await rowsOf(millrace, 'SHOW QUERIES;')).toEqual([])
+  })
+
   test('query() takes one SELECT only', async () => {
     const millrace = await open()
     expect(() => millrace.query('SHOW STREAMS;')).toThrow(SqlError)
@@ -342,6 +355,29 @@ describe('persistent queries', () => {
     await millrace.untilIdle()
     expect(await valuesOf(millrace, 'COPY')).toEqual([{ V: 1 }, { V: 2, W: 20 }])
     expect(millrace.queries()).toHaveLength(1)
+  })
+
+  test('there may be so many and no more', async () => {
+    const millrace = await open({ settings: { 'ksql.query.persistent.active.limit': '1' } })
+    await millrace.sql(`${READINGS} ${TOTALS}`)
+    const error = await refusal(millrace.sql('CREATE STREAM copy AS SELECT * FROM readings;'))
+    expect(error.code).toBe('SQL_TOO_MANY_QUERIES')
+    await millrace.sql('TERMINATE ALL; CREATE STREAM copy AS SELECT * FROM readings;')
+  })
+
+  test('under cache.max.bytes.buffering 0 every update of a table is a record', async () => {
+    const millrace = await open()
+    await millrace.sql(`${READINGS} SET 'cache.max.bytes.buffering' = '0'; ${TOTALS}`)
+    await millrace.produce(
+      'readings',
+      [1, 2, 3].map((v) => reading('a', v)),
+    )
+    await millrace.untilIdle()
+    expect(await valuesOf(millrace, 'TOTALS')).toEqual([
+      { TOTAL: 1, N: 1 },
+      { TOTAL: 3, N: 2 },
+      { TOTAL: 6, N: 3 },
+    ])
   })
 
   test('INSERT INTO … SELECT adds to a stream', async () => {
