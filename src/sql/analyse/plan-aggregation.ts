@@ -335,7 +335,10 @@ function neededColumns(
 ): Column[] {
   const needed = new Set(aggregates.flatMap((call) => call.args.flatMap((arg) => [...columnsOf(arg)])))
   for (const key of keys) needed.delete(key.name)
-  return input.schema.columns.filter((c) => needed.has(c.name))
+  const columns = input.schema.columns.filter((c) => needed.has(c.name))
+  // The new key has no window, so the bounds of the old one become columns where they are read.
+  const bounds = input.windowed === null ? [] : ['WINDOWSTART', 'WINDOWEND'].filter((name) => needed.has(name))
+  return [...columns, ...bounds.map((name): Column => ({ name, type: BIGINT, role: 'value' }))]
 }
 
 function rekeyByGroup(

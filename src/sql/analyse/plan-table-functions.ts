@@ -30,7 +30,7 @@ export function planTableFunctions(
       if (node.kind !== 'call') return undefined
       const name = node.name.name.toUpperCase()
       if (typing.functions.kindOf(name) !== 'table') return undefined
-      if (sources.some((s) => s.kind === 'table')) {
+      if (sources.every((s) => s.kind === 'table')) {
         throw new SqlError('SQL_TABLE_FUNCTION_ON_TABLE', {
           message: `The table function ${name} can only be used over streams.`,
           at: node.at,
