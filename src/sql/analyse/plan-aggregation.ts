@@ -16,6 +16,7 @@ import type { Column } from '../../plan/schema.ts'
 import { BIGINT, INTEGER, printType, type SqlType } from '../../plan/sql-type.ts'
 import type { SqlValue } from '../../plan/sql-value.ts'
 import type * as ast from '../ast.ts'
+import { printExpression as printWritten } from '../print-expression.ts'
 import { coerce } from './coerce.ts'
 import type { ColumnNames } from './column-names.ts'
 import type { PrepareContext } from './context.ts'
@@ -53,6 +54,8 @@ export interface Aggregation {
 interface GroupKey {
   readonly expr: Expr
   readonly text: string
+  /** As the query has it. */
+  readonly written: string
   readonly name: string
 }
 
@@ -98,9 +101,9 @@ export function planAggregation(request: AggregationRequest): Aggregation {
       const key = keys.find((k) => sameAs(node, k.text, inner))
       if (key !== undefined) return { kind: 'column', name: key.name, type: key.expr.type }
       if (node.kind !== 'column') return undefined
-      const column = inner.scope.resolve(node)
+      inner.scope.resolve(node)
       throw new SqlError('SQL_NOT_GROUPED', {
-        message: `${column.name} in ${clause} is neither in GROUP BY nor inside an aggregate function.`,
+        message: `${printWritten(node)} in ${clause} is neither in GROUP BY nor inside an aggregate function.`,
         at: node.at,
         hint: 'Add it to GROUP BY, or remove it.',
       })
@@ -199,7 +202,7 @@ function missingGroupBy(request: AggregationRequest): SqlError {
 /** Without GROUP BY all rows are one group. */
 function everything(scope: QueryScope): GroupKey {
   const name = freeName('ROWKEY', new Set(scope.columns().map((c) => c.name)))
-  return { expr: { kind: 'literal', value: 0, type: INTEGER }, text: '', name }
+  return { expr: { kind: 'literal', value: 0, type: INTEGER }, text: '', written: '', name }
 }
 
 function groupKeys(request: AggregationRequest, groupBy: ast.ExpressionList): GroupKey[] {
@@ -217,9 +220,10 @@ function groupKeys(request: AggregationRequest, groupBy: ast.ExpressionList): Gr
       },
     })
     const text = printExpression(expr)
+    const written = printWritten(item)
     if (keys.some((k) => k.text === text)) {
       throw new SqlError('SQL_DUPLICATE_GROUP_BY', {
-        message: `${text} stands in GROUP BY twice.`,
+        message: `${written} stands in GROUP BY twice.`,
         at: item.at,
       })
     }
@@ -229,16 +233,16 @@ function groupKeys(request: AggregationRequest, groupBy: ast.ExpressionList): Gr
         at: item.at,
       })
     }
-    checkKeyTypes([{ name: text, type: expr.type, role: 'key' }], { at: item.at })
+    checkKeyTypes([{ name: written, type: expr.type, role: 'key' }], { at: item.at })
     if (expr.kind === 'column') {
-      keys.push({ expr, text, name: expr.name })
+      keys.push({ expr, text, written, name: expr.name })
       continue
     }
     // Rows carry the expression's value beside the columns the aggregates need, so its name must be free.
     const select = selected.find((c) => sameAs(c.expression, text, { ...typing, clause: 'SELECT' }))
     const name = freeName(select?.name ?? names.nameFor(item), taken)
     taken.add(name)
-    keys.push({ expr, text, name })
+    keys.push({ expr, text, written, name })
   }
   return keys
 }
@@ -258,7 +262,7 @@ function aggregateOver(
       name: names[i]!,
       candidates: [key.name],
       exact: [key.name],
-      written: [key.text],
+      written: [key.written],
     }))
   const keyNames = keys.map((k) => k.name)
   const keyOutputs = keys.map((k): Column => ({ name: k.name, type: k.expr.type, role: 'key' }))
@@ -337,7 +341,8 @@ function neededColumns(
   for (const key of keys) needed.delete(key.name)
   const columns = input.schema.columns.filter((c) => needed.has(c.name))
   // The new key has no window, so the bounds of the old one become columns where they are read.
-  const bounds = input.windowed === null ? [] : ['WINDOWSTART', 'WINDOWEND'].filter((name) => needed.has(name))
+  const bounds =
+    input.windowed === null ? [] : ['WINDOWSTART', 'WINDOWEND'].filter((name) => needed.has(name))
   return [...columns, ...bounds.map((name): Column => ({ name, type: BIGINT, role: 'value' }))]
 }
 

@@ -3,10 +3,10 @@ import type { SourceKind, WindowedKey } from '../../plan/data-source.ts'
 import { columnsOf } from '../../plan/columns-of.ts'
 import type { Expr } from '../../plan/expression.ts'
 import type { JoinType, PlanNode, RekeyNode } from '../../plan/plan-node.ts'
-import { printExpression } from '../../plan/print-expression.ts'
 import { keyColumns, valueColumns, type Column, type Schema } from '../../plan/schema.ts'
 import { printType, sameType, type SqlType } from '../../plan/sql-type.ts'
 import type { JoinRelation } from '../ast.ts'
+import { printExpression } from '../print-expression.ts'
 import type { PrepareContext } from './context.ts'
 import { checkKeyTypes } from './format-spec.ts'
 import type { KeyColumn, KeyedNode } from './keyed-node.ts'
@@ -100,7 +100,7 @@ function typeJoin(
 ): TypedJoin {
   const described = `${left.sources.map((s) => s.source.name).join(', ')} and ${right.source.name}`
   const { leftExpr, rightExpr } = joinCondition(relation, left, right, all, context)
-  const text = `${printExpression(leftExpr)} = ${printExpression(rightExpr)}`
+  const text = printExpression(relation.on)
   if (!sameType(leftExpr.type, rightExpr.type)) {
     throw new SqlError('SQL_JOIN_TYPES', {
       message: `The join ${text} compares ${printType(leftExpr.type)} with ${printType(rightExpr.type)}: the types must be the same.`,
@@ -108,7 +108,7 @@ function typeJoin(
       hint: 'CAST one side to the type of the other.',
     })
   }
-  checkKeyTypes([{ name: printExpression(leftExpr), type: leftExpr.type, role: 'key' }], {
+  checkKeyTypes([{ name: text, type: leftExpr.type, role: 'key' }], {
     at: relation.on.at,
   })
   checkWindows(left, right, relation)
@@ -214,7 +214,7 @@ function joinCondition(
     const sources = new Set(columns.map((c) => c.source))
     if (sources.size !== 1 || typeOf(expr) === null) {
       throw new SqlError('SQL_JOIN_CONDITION', {
-        message: `Each side of a join's = must be about exactly one source, but ${printExpression(expr)} is about ${sources.size === 0 ? 'none' : [...sources].map((s) => s.alias).join(' and ')}.`,
+        message: `Each side of a join's = must be about exactly one source, but ${printExpression(node)} is about ${sources.size === 0 ? 'none' : [...sources].map((s) => s.alias).join(' and ')}.`,
         at: node.at,
       })
     }

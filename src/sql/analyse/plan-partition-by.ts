@@ -5,6 +5,7 @@ import type { RekeyNode } from '../../plan/plan-node.ts'
 import { printExpression } from '../../plan/print-expression.ts'
 import { keyColumns, valueColumns, type Column } from '../../plan/schema.ts'
 import type * as ast from '../ast.ts'
+import { printExpression as printWritten } from '../print-expression.ts'
 import type { ColumnNames } from './column-names.ts'
 import type { KeyColumn, KeyedNode } from './keyed-node.ts'
 import { freeName } from './plan-source.ts'
@@ -27,6 +28,8 @@ export interface Partitioning {
 interface PartitionKey {
   readonly expr: Expr
   readonly text: string
+  /** As the query has it. */
+  readonly written: string
   /** Its column after PARTITION BY; final for plain columns, made unique for expressions. */
   readonly name: string
 }
@@ -63,17 +66,18 @@ export function planPartitionBy(
     ? []
     : exprs.map((expr, i): PartitionKey => {
         const text = printExpression(expr)
+        const written = printWritten(clause.items[i]!)
         if (exprs.slice(0, i).some((other) => printExpression(other) === text)) {
           throw new SqlError('SQL_DUPLICATE_PARTITION_BY', {
-            message: `${text} stands in PARTITION BY twice.`,
+            message: `${written} stands in PARTITION BY twice.`,
             at: clause.items[i]!.at,
           })
         }
-        if (expr.kind === 'column') return { expr, text, name: expr.name }
+        if (expr.kind === 'column') return { expr, text, written, name: expr.name }
         const select = selected.find((c) => sameAs(c.expression, text, { ...typing, clause: 'SELECT' }))
         const name = freeName(select?.name ?? names.nameFor(clause.items[i]!), taken)
         taken.add(name)
-        return { expr, text, name }
+        return { expr, text, written, name }
       })
   const expressions = keys.filter((k) => k.expr.kind !== 'column')
   const starColumns = selected.some((c) => c.star)
@@ -130,7 +134,7 @@ function rekey(
     name: key.name,
     candidates: [key.name],
     exact: [key.name],
-    written: [key.text],
+    written: [key.written],
   }))
   const unchanged =
     keys.length === input.keys.length &&

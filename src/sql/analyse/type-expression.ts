@@ -5,7 +5,6 @@ import { canCast } from '../../functions/cast.ts'
 import { comparisonType } from '../../functions/comparison.ts'
 import type { ArgumentType, FunctionRegistry } from '../../functions/function.ts'
 import type { CaseBranch, ComparisonOp, Expr, Lambda } from '../../plan/expression.ts'
-import { printExpression } from '../../plan/print-expression.ts'
 import {
   arrayOf,
   BIGINT,
@@ -20,6 +19,7 @@ import {
   type SqlType,
 } from '../../plan/sql-type.ts'
 import type * as ast from '../ast.ts'
+import { printExpression } from '../print-expression.ts'
 import { coerce } from './coerce.ts'
 import { typeLiteral } from './literals.ts'
 import { magicTimestampMs } from './magic-timestamp.ts'
@@ -27,7 +27,7 @@ import { didYouMean } from './nearest-name.ts'
 import { placed } from './placed.ts'
 import { resolveType, type TypeNames } from './resolve-type.ts'
 import type { Scope } from './scope.ts'
-import { unify } from './unify.ts'
+import { unify, type Element } from './unify.ts'
 import { isUntypedNull, settleNull, typeOf, UNTYPED_NULL } from './untyped-null.ts'
 
 /** What typing an expression needs to know of its surroundings. */
@@ -140,7 +140,7 @@ export function typeCondition(node: ast.Expression, context: TypingContext): Exp
   const expr = typeExpression(node, context)
   if (typeOf(expr)?.kind === 'BOOLEAN') return expr
   throw new SqlError('SQL_NOT_A_CONDITION', {
-    message: `The ${context.clause} condition needs a BOOLEAN, but ${printExpression(expr)} is ${nameOfType(expr)}.`,
+    message: `The ${context.clause} condition needs a BOOLEAN, but ${printExpression(node)} is ${nameOfType(expr)}.`,
     at: node.at,
   })
 }
@@ -164,7 +164,7 @@ function typeUnary(node: ast.UnaryExpression, context: TypingContext): Expr {
   const type = typeOf(operand)
   if (type === null || !isNumeric(type)) {
     throw new SqlError('SQL_NOT_A_NUMBER', {
-      message: `${node.op}${printExpression(operand)} needs a number, but the operand is ${nameOfType(operand)}.`,
+      message: `${node.op}${printExpression(node.operand)} needs a number, but the operand is ${nameOfType(operand)}.`,
       at: node.at,
     })
   }
@@ -186,7 +186,7 @@ function typeArithmetic(node: ast.ArithmeticExpression, context: TypingContext):
   const types = arithmeticTyping(node.op, leftType, rightType)
   if (types === null) {
     throw new SqlError('SQL_TYPE_MISMATCH', {
-      message: `${printExpression(left)} ${node.op} ${printExpression(right)} can't be computed: the types are ${printType(leftType)} and ${printType(rightType)}.`,
+      message: `${printExpression(node)} can't be computed: the types are ${printType(leftType)} and ${printType(rightType)}.`,
       at: node.at,
     })
   }
@@ -211,7 +211,7 @@ function typeComparison(
   const left = timeTextOr(leftNode, rightNode, context)
   const right = timeTextOr(rightNode, leftNode, context)
   if (isUntypedNull(left) || isUntypedNull(right)) {
-    const other = printExpression(isUntypedNull(left) ? right : left)
+    const other = printExpression(isUntypedNull(left) ? rightNode : leftNode)
     throw new SqlError('SQL_COMPARISON_WITH_NULL', {
       message: `${other} ${op} NULL is never true: a comparison with NULL is refused.`,
       at,
@@ -221,7 +221,7 @@ function typeComparison(
   const common = comparisonType(op, left.type, right.type)
   if (common === null) {
     throw new SqlError('SQL_NOT_COMPARABLE', {
-      message: `${printExpression(left)} (${printType(left.type)}) can't be compared with ${printExpression(right)} (${printType(right.type)}) by ${op}.`,
+      message: `${printExpression(leftNode)} (${printType(left.type)}) can't be compared with ${printExpression(rightNode)} (${printType(right.type)}) by ${op}.`,
       at,
       hint: 'An explicit CAST may help.',
     })
@@ -249,7 +249,7 @@ function timeTextOr(node: ast.Expression, other: ast.Expression, context: Typing
 }
 
 function typeIn(node: ast.InExpression, context: TypingContext): Expr {
-  const operand = { expr: typeExpression(node.operand, context), at: node.operand.at }
+  const operand = elementOf(node.operand, context)
   const items = elementsOf(node.items, context).filter((e) => !isUntypedNull(e.expr))
   const unified = unify([operand, ...items])
   if (unified === null) return { kind: 'literal', value: node.negated, type: BOOLEAN }
@@ -257,24 +257,25 @@ function typeIn(node: ast.InExpression, context: TypingContext): Expr {
   return { kind: 'in', operand: value!, items: list, negated: node.negated, type: BOOLEAN }
 }
 
-function elementsOf(
-  nodes: readonly ast.Expression[],
-  context: TypingContext,
-): { readonly expr: Expr; readonly at: Position }[] {
-  return nodes.map((item) => ({ expr: typeExpression(item, context), at: item.at }))
+function elementsOf(nodes: readonly ast.Expression[], context: TypingContext): Element[] {
+  return nodes.map((item) => elementOf(item, context))
+}
+
+function elementOf(node: ast.Expression, context: TypingContext): Element {
+  return { expr: typeExpression(node, context), at: node.at, text: printExpression(node) }
 }
 
 function typeLike(node: ast.LikeExpression, context: TypingContext): Expr {
   const operand = typeExpression(node.operand, context)
   const pattern = typeExpression(node.pattern, context)
-  for (const [expr, at] of [
-    [operand, node.operand.at],
-    [pattern, node.pattern.at],
+  for (const [expr, part] of [
+    [operand, node.operand],
+    [pattern, node.pattern],
   ] as const) {
     if (typeOf(expr)?.kind !== 'STRING') {
       throw new SqlError('SQL_TYPE_MISMATCH', {
-        message: `LIKE needs STRINGs, but ${printExpression(expr)} is ${nameOfType(expr)}.`,
-        at,
+        message: `LIKE needs STRINGs, but ${printExpression(part)} is ${nameOfType(expr)}.`,
+        at: part.at,
       })
     }
   }
@@ -353,7 +354,7 @@ function typeSubscript(node: ast.SubscriptExpression, context: TypingContext): E
   if (type?.kind === 'ARRAY') {
     if (index.type.kind !== 'INTEGER' && index.type.kind !== 'BIGINT') {
       throw new SqlError('SQL_TYPE_MISMATCH', {
-        message: `A position in an ARRAY must be an INTEGER, but ${printExpression(index)} is ${nameOfType(index)}.`,
+        message: `A position in an ARRAY must be an INTEGER, but ${printExpression(node.index)} is ${nameOfType(index)}.`,
         at: node.index.at,
       })
     }
@@ -362,14 +363,14 @@ function typeSubscript(node: ast.SubscriptExpression, context: TypingContext): E
   if (type?.kind === 'MAP') {
     if (!isUntypedNull(index) && !canCast(index.type, type.key)) {
       throw new SqlError('SQL_TYPE_MISMATCH', {
-        message: `The keys are ${printType(type.key)}, but ${printExpression(index)} is ${nameOfType(index)}.`,
+        message: `The keys are ${printType(type.key)}, but ${printExpression(node.index)} is ${nameOfType(index)}.`,
         at: node.index.at,
       })
     }
     return { kind: 'subscript', operand, index: coerce(index, type.key), type: type.value }
   }
   throw new SqlError('SQL_TYPE_MISMATCH', {
-    message: `Only an ARRAY or a MAP has elements, but ${printExpression(operand)} is ${nameOfType(operand)}.`,
+    message: `Only an ARRAY or a MAP has elements, but ${printExpression(node.operand)} is ${nameOfType(operand)}.`,
     at: node.at,
   })
 }
@@ -378,14 +379,14 @@ function typeField(operand: Expr, node: ast.FieldExpression): Expr {
   const type = typeOf(operand)
   if (type?.kind !== 'STRUCT') {
     throw new SqlError('SQL_TYPE_MISMATCH', {
-      message: `Only a STRUCT has fields, but ${printExpression(operand)} is ${nameOfType(operand)}.`,
+      message: `Only a STRUCT has fields, but ${printExpression(node.operand)} is ${nameOfType(operand)}.`,
       at: node.at,
     })
   }
   const fieldIndex = type.fields.findIndex((f) => f.name === node.field.name)
   if (fieldIndex < 0) {
     throw new SqlError('SQL_UNKNOWN_FIELD', {
-      message: `${printExpression(operand)} has no field ${node.field.text}.`,
+      message: `${printExpression(node.operand)} has no field ${node.field.text}.`,
       at: node.field.at,
       hint: didYouMean(
         node.field.name,

@@ -13,6 +13,8 @@ import { isUntypedNull, typeOf } from './untyped-null.ts'
 export interface Element {
   readonly expr: Expr
   readonly at: Position
+  /** As it was written. */
+  readonly text: string
 }
 
 /**
@@ -27,7 +29,7 @@ export function unify(
 ): { readonly type: SqlType; readonly items: readonly Expr[] } | null {
   const at = elements[0]?.at
   if (at === undefined) return null
-  const type = placed(at, () => unifyTypes(elements.map((e) => itemOf(e.expr))))
+  const type = placed(at, () => unifyTypes(elements.map((e) => ({ ...itemOf(e.expr), text: e.text }))))
   if (type === null) return null
   return { type, items: elements.map((e) => placed(e.at, () => convert(e.expr, type, e.at))) }
 }
