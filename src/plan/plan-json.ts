@@ -4,7 +4,7 @@ import { StorageError } from '../base/errors.ts'
 import type { QueryPlan } from './plan-node.ts'
 
 /** Bumped when a stored plan of the earlier shape could no longer be run. */
-export const PLAN_VERSION = 1
+const PLAN_VERSION = 1
 
 /**
  * A plan as JSON text, to be stored with its query: a restart runs the stored plan, never a new reading

@@ -13,11 +13,10 @@ export function printPlan(plan: QueryPlan): string {
   return lines.join('\n')
 }
 
-/** The tree below one node, indented by `depth` steps. */
-export function printNode(node: PlanNode, depth = 0, lines: string[] = []): string {
+/** Adds the lines of a node and, indented below it, of its inputs. */
+function printNode(node: PlanNode, depth: number, lines: string[]): void {
   lines.push(`${indent(depth)}${describeNode(node)}`)
   for (const input of inputsOf(node)) printNode(input, depth + 1, lines)
-  return lines.join('\n')
 }
 
 function indent(depth: number): string {

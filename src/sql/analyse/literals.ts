@@ -50,15 +50,6 @@ function typeNumber(node: NumberLiteral): Expr {
   })
 }
 
-/** A number's text as a literal of its own type, or null if it is not one, or out of range. */
-export function numberFromText(text: string): Expr | null {
-  const trimmed = text.trim()
-  if (/^[+-]?\d+$/.test(trimmed)) return numberLiteral(trimmed, 'integer')
-  if (/^[+-]?(\d+\.\d*|\.\d+)$/.test(trimmed)) return decimalLiteral(trimmed)
-  if (/^[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+$/.test(trimmed)) return numberLiteral(trimmed, 'double')
-  return null
-}
-
 function numberLiteral(text: string, kind: NumberLiteral['kind']): Expr | null {
   if (kind === 'decimal') return decimalLiteral(text)
   if (kind === 'double') {

@@ -169,7 +169,7 @@ export function planQuery(query: Query, use: QueryUse, context: PrepareContext):
   }
 }
 
-export function filter(input: PlanNode, predicate: Expr): FilterNode {
+function filter(input: PlanNode, predicate: Expr): FilterNode {
   return {
     kind: 'filter',
     input,
@@ -269,22 +269,24 @@ function hiddenColumns(
 }
 
 /** The expression with every column replaced. */
-export function mapColumns(expr: Expr, replace: (column: Expr & { readonly kind: 'column' }) => Expr): Expr {
-  const visit = (value: unknown): unknown => {
-    if (Array.isArray(value)) return value.map(visit)
-    if (typeof value !== 'object' || value === null) return value
-    if (Object.getPrototypeOf(value) !== Object.prototype) return value
-    if ('kind' in value && value.kind === 'column' && 'name' in value)
-      return replace(value as Expr & { kind: 'column' })
+function mapColumns(expr: Expr, replace: (column: Expr & { readonly kind: 'column' }) => Expr): Expr {
+  const visit = (part: unknown): unknown => {
+    if (Array.isArray(part)) return part.map(visit)
+    if (typeof part !== 'object' || part === null || isLeaf(part)) return part
+    if (isColumn(part)) return replace(part)
     return Object.fromEntries(
-      Object.entries(value).map(([key, part]) => [
-        key,
-        key === 'type' || (key === 'value' && 'kind' in value && value.kind === 'literal')
-          ? part
-          : visit(part),
-      ]),
+      Object.entries(part).map(([name, inner]) => [name, name === 'type' ? inner : visit(inner)]),
     )
   }
   // The shape stays: only columns are exchanged for other expressions.
   return visit(expr) as Expr
+}
+
+function isColumn(part: object): part is Expr & { readonly kind: 'column' } {
+  return 'kind' in part && part.kind === 'column'
+}
+
+/** Literals hold values, which are no expressions. */
+function isLeaf(part: object): boolean {
+  return 'kind' in part && part.kind === 'literal'
 }

@@ -1,4 +1,4 @@
-import type { PlanNode, SourceNode } from '../../plan/plan-node.ts'
+import type { SourceNode } from '../../plan/plan-node.ts'
 import { keyColumns } from '../../plan/schema.ts'
 import type { PrepareContext } from './context.ts'
 import type { KeyedNode } from './keyed-node.ts'
@@ -32,8 +32,4 @@ export function freeName(wanted: string, taken: ReadonlySet<string>): string {
     const name = n === 0 ? wanted : `${wanted}_${n}`
     if (!taken.has(name)) return name
   }
-}
-
-export function columnNames(node: PlanNode): ReadonlySet<string> {
-  return new Set(node.schema.columns.map((c) => c.name))
 }
