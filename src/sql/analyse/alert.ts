@@ -15,6 +15,14 @@ import { Properties } from './properties.ts'
 import { referenceText, type Scope } from './scope.ts'
 import { typeCondition } from './type-expression.ts'
 
+/** What the ids of alerts' queries start with. */
+const ALERT_PREFIX = 'ALERT_'
+
+/** Whether a source is the stream of an alert's events. */
+export function isAlertStream(source: DataSource): boolean {
+  return source.readOnly && source.createdBy?.startsWith(ALERT_PREFIX) === true
+}
+
 /** CREATE ALERT: a query that follows one alert per key, and the stream of its events. */
 export function prepareCreateAlert(statement: CreateAlertStatement, context: PrepareContext): Command {
   const name = statement.name.name
@@ -28,10 +36,17 @@ export function prepareCreateAlert(statement: CreateAlertStatement, context: Pre
       hint: 'An alert has a stream of its name: choose another name, or use CREATE OR REPLACE ALERT.',
     })
   }
+  if (existing !== undefined && !isAlertStream(existing)) {
+    throw new SqlError('SQL_REPLACE_KIND', {
+      message: `${statement.name.text} is a ${existing.kind} and can't be replaced by an alert.`,
+      at: statement.name.at,
+    })
+  }
   const planned = planQuery(statement.query, { kind: 'alert', name }, context)
   const { root } = planned
   const schema = eventSchema(root.schema, planned.shown, statement)
   const properties = new Properties([], [], statement.at)
+  const queryId = existing?.createdBy ?? `${ALERT_PREFIX}${name}_${context.catalog.nextQueryNumber()}`
   const events: DataSource = {
     name,
     kind: 'stream',
@@ -44,7 +59,7 @@ export function prepareCreateAlert(statement: CreateAlertStatement, context: Pre
     headers: [],
     readOnly: true,
     statement: statement.text,
-    createdBy: `ALERT_${name}_${context.catalog.nextQueryNumber()}`,
+    createdBy: queryId,
   }
   const scope = resultScope(root.schema, planned.shown)
   const node: AlertNode = {
@@ -74,7 +89,7 @@ export function prepareCreateAlert(statement: CreateAlertStatement, context: Pre
   return {
     kind: 'create-alert',
     name,
-    queryId: events.createdBy!,
+    queryId,
     plan: { version: 1, root: node, sink: sinkOf(events), limit: null },
     events,
     orReplace: statement.orReplace,

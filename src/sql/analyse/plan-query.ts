@@ -157,13 +157,11 @@ export function planQuery(query: Query, use: QueryUse, context: PrepareContext):
     const root = keysAsSelected
       ? projectKeysAsSelected(input, columns, use.name, query.at)
       : projectForSink(input, columns, use.name, query.at)
-    const keyRemoved = common.keyRemoved || (keysAsSelected && root.kind === 'rekey')
     return {
       ...common,
       root,
       output: root.output,
       shown: columns.map((c) => c.name),
-      keyRemoved,
       condition: null,
     }
   }

@@ -1,7 +1,7 @@
 import { SqlError, type Position } from '../../base/errors.ts'
 import type { Expr } from '../../plan/expression.ts'
 import type { PlanNode, ProjectNode } from '../../plan/plan-node.ts'
-import { findColumn, keyColumns, type Column } from '../../plan/schema.ts'
+import { findColumn, keyColumns, type Column, type ColumnRole } from '../../plan/schema.ts'
 import type { KeyColumn, KeyedNode } from './keyed-node.ts'
 import { freeName } from './plan-source.ts'
 
@@ -53,18 +53,24 @@ export function projectKeysAsSelected(
   sink: string,
   at: Position,
 ): PlanNode {
-  const order = columns.flatMap((c) => input.keys.filter((key) => chooseKey(key, columns)[0] === c))
-  if (order.length === input.keys.length) return projectForSink({ ...input, keys: order }, columns, sink, at)
+  const selected = columns.flatMap((c) => input.keys.filter((key) => chooseKey(key, columns)[0] === c))
+  if (selected.length === input.keys.length)
+    return projectForSink({ ...input, keys: selected }, columns, sink, at)
+  const keys = selected.map((key) => chooseKey(key, columns)[0]!)
+  const values = columns.filter((c) => !keys.includes(c))
+  if (values.length === 0 || input.node.output === 'table') return projectForSink(input, columns, sink, at)
   checkDistinct(columns)
-  if (columns.length === 0 || order.length === columns.length) return projectForSink(input, columns, sink, at)
+  const asColumn =
+    (role: ColumnRole) =>
+    (c: ResultColumn): Column => ({ name: c.name, type: c.expr.type, role })
   return {
     kind: 'rekey',
     input: input.node,
-    keys: [],
-    values: columns.map((c) => c.expr),
+    keys: keys.map((c) => c.expr),
+    values: values.map((c) => c.expr),
     nullKeys: 'keep',
     partitions: null,
-    schema: { columns: columns.map((c) => ({ name: c.name, type: c.expr.type, role: 'value' })) },
+    schema: { columns: [...keys.map(asColumn('key')), ...values.map(asColumn('value'))] },
     output: input.node.output,
     windowed: null,
   }

@@ -192,6 +192,23 @@ test('a push query keeps the key columns that were not selected', () => {
   `)
 })
 
+test('the other planner keeps the key columns that are selected, in that order', () => {
+  const fresh = session({ settings: { 'ksql.new.query.planner.enabled': 'true' } })
+  fresh.run("CREATE STREAM k (a INT KEY, b INT KEY, c INT) WITH (kafka_topic='k', format='JSON');")
+  const reordered = fresh.run('CREATE STREAM o1 AS SELECT b, c, a FROM k;')
+  expect(reordered.kind === 'create-query' && printPlan(reordered.plan)).toMatchInlineSnapshot(`
+    "sink stream O1
+      project B KEY, A KEY, C
+        source K"
+  `)
+  const partial = fresh.run('CREATE STREAM o2 AS SELECT c, b FROM k;')
+  expect(partial.kind === 'create-query' && printPlan(partial.plan)).toMatchInlineSnapshot(`
+    "sink stream O2
+      repartition B keep nulls with C
+        source K"
+  `)
+})
+
 test('a push query names its columns in the order of the SELECT list', () => {
   const fresh = session()
   fresh.run(SOURCES)

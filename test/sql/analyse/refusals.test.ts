@@ -9,6 +9,7 @@ const SOURCES = `
   CREATE TABLE t (id STRING PRIMARY KEY, n INT) WITH (kafka_topic='t', format='JSON');
   CREATE TABLE w (id STRING PRIMARY KEY, n INT) WITH (kafka_topic='w', format='JSON', window_type='SESSION');
   CREATE TABLE g AS SELECT id, COUNT(*) AS n FROM s GROUP BY id;
+  CREATE ALERT al AS SELECT id, n FROM s WHERE n > 3;
 `
 
 function refusal(statement: string): SqlError {
@@ -156,6 +157,9 @@ const REFUSED: readonly (readonly [code: string, at: string, statement: string])
   ['SQL_ALTER_DERIVED', 'g', 'ALTER TABLE g ADD COLUMN x INT;'],
   ['SQL_UNKNOWN_COLUMN', 'm', 'CREATE ALERT a AS SELECT id, n FROM s RESOLVE WHEN m > 1;'],
   ['SQL_DUPLICATE_COLUMN', '', 'CREATE ALERT a AS SELECT id, n AS state FROM s;'],
+  ['SQL_UNKNOWN_ALERT', 's', 'DROP ALERT s;'],
+  ['SQL_WRONG_KIND', 'al', 'DROP STREAM al;'],
+  ['SQL_REPLACE_KIND', 's', 'CREATE OR REPLACE ALERT s AS SELECT id, n FROM s2;'],
   ['SQL_TEST_STATEMENT', '', "RUN SCRIPT 'x';"],
 ]
 
@@ -197,7 +201,7 @@ describe('CREATE OR REPLACE … AS', () => {
     const fresh = session()
     fresh.run(SOURCES)
     fresh.run('CREATE STREAM o AS SELECT id, n FROM s;')
-    expect(fresh.run(statement)).toMatchObject({ kind: 'create-query', orReplace: true, queryId: 'CSAS_O_1' })
+    expect(fresh.run(statement)).toMatchObject({ kind: 'create-query', orReplace: true, queryId: 'CSAS_O_2' })
   })
 
   test.each([
