@@ -40,7 +40,12 @@ export function parseRun(tokens: IToken[], textOf: (at: Position) => string): Ou
   try {
     const statement: Statement | undefined = grammar.statementEnd()
     const error = grammar.errors[0]
-    if (error === undefined) return { kind: 'statement', statement }
+    if (error === undefined) {
+      if (tokens.length > DEPTH_MAX && depthOf(statement) > DEPTH_MAX) {
+        return { kind: 'refused', error: tooDeep(tokens) }
+      }
+      return { kind: 'statement', statement }
+    }
     const index = tokens.indexOf(error.token)
     return {
       kind: 'syntax',
@@ -58,9 +63,29 @@ export function parseRun(tokens: IToken[], textOf: (at: Position) => string): Ou
 /** Made once, at the first statement: construction takes some 40 ms. */
 let cached: StatementGrammar | undefined
 
-function tooDeep(tokens: readonly IToken[], cause: RangeError): SqlError {
+/**
+ * Levels of a tree that later passes, which walk it recursively, take with ease. Long chains of an
+ * operator are deep too: each makes a level.
+ */
+const DEPTH_MAX = 1000
+
+function depthOf(statement: Statement): number {
+  let deepest = 0
+  const open: { readonly value: unknown; readonly depth: number }[] = [{ value: statement, depth: 0 }]
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const { value, depth } = next
+    if (typeof value !== 'object' || value === null) continue
+    const isNode = 'kind' in value
+    deepest = Math.max(deepest, depth)
+    for (const child of Object.values(value)) open.push({ value: child, depth: isNode ? depth + 1 : depth })
+  }
+  return deepest
+}
+
+function tooDeep(tokens: readonly IToken[], cause?: RangeError): SqlError {
   return new SqlError('SQL_TOO_DEEP', {
     message: 'The statement is nested too deeply.',
+    hint: 'Chains of an operator count too: IN (…) takes a list of any length.',
     at: placeOf(tokens[0]!),
     stage: 'parse',
     cause,

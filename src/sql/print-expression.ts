@@ -79,9 +79,9 @@ function printBare(e: Expression): string {
     case 'column':
       return e.source === null ? printName(e.name) : `${printName(e.source)}.${printName(e.name)}`
     case 'unary': {
+      const operand = print(e.operand, UNARY)
       // "--" would be a comment, and "-5" is a literal, not the negation of one.
-      const needsParens = e.operand.kind === 'unary' || 'text' in e.operand
-      return e.op + (needsParens ? `(${printBare(e.operand)})` : print(e.operand, UNARY))
+      return e.op + (/^[-+.0-9]/.test(operand) ? `(${operand})` : operand)
     }
     case 'arithmetic': {
       const level = levelOf(e)

@@ -154,5 +154,8 @@ test('parseStatements throws the first error', () => {
 test('nesting has an end, not a crash', () => {
   const deep = `SELECT ${'('.repeat(5000)}1${')'.repeat(5000)} FROM s;`
   expect(parseAll(deep).errors).toMatchObject([{ code: 'SQL_TOO_DEEP' }])
-  expect(parseAll('SHOW TYPES;').errors).toEqual([])
+  const long = `SELECT ${Array.from({ length: 5000 }, () => 'a').join(' + ')} FROM s;`
+  expect(parseAll(long).errors).toMatchObject([{ code: 'SQL_TOO_DEEP' }])
+  const list = `SELECT * FROM s WHERE a IN (${Array.from({ length: 5000 }, (_, i) => i).join(', ')});`
+  expect(parseAll(list).errors).toEqual([])
 })
