@@ -1,3 +1,4 @@
+import type { Clock } from '../../base/clock.ts'
 import type { RecordHeader } from '../../log/log.ts'
 import type { StreamStreamJoinNode } from '../../plan/plan-node.ts'
 import { valueColumns, type Schema } from '../../plan/schema.ts'
@@ -34,7 +35,8 @@ const DEFAULT_GRACE_MS = 86_400_000
  * With `compatibility`, as ksqlDB: each side forgets by itself, what lies before + after + grace or more
  * behind its own highest timestamp; and a row without partner whose window, grace not counted, lies
  * before stream time is padded at once, although a partner may still come. Before and after of a RIGHT join
- * are counted from the right row.
+ * are counted from the right row. Unmatched rows are looked through at most once per second of the wall
+ * clock, so that rows whose windows closed may wait for a later one (not when time moves on by itself).
  *
  * State: stores `left` and `right`, (key, time) → rows; `left-unmatched` and `right-unmatched`, the same
  * for rows to be padded; `time`: stream time, highest time of the left and of the right side, and a lower
@@ -48,6 +50,7 @@ export class StreamStreamJoinOperator implements Operator {
   readonly #sides: readonly [Side, Side]
   readonly #time: OperatorTime
   readonly #builder: BatchBuilder
+  readonly #throttle: Throttle | null
 
   constructor(node: StreamStreamJoinNode, context: OperatorContext) {
     this.#context = context
@@ -76,6 +79,7 @@ export class StreamStreamJoinOperator implements Operator {
       }),
     ]
     this.#time = new OperatorTime(context.stores, 4)
+    this.#throttle = context.compatibility ? new Throttle(context.clock, this.#afterMs + this.#graceMs) : null
     this.#builder = new BatchBuilder(node.schema)
   }
 
@@ -123,7 +127,8 @@ export class StreamStreamJoinOperator implements Operator {
     const time = this.#time.read()
     if (time[0] === NEVER || streamTimeMs <= time[0]!) return
     this.#startPass(streamTimeMs, time)
-    this.#moveTime(streamTimeMs, time, [])
+    time[0] = streamTimeMs
+    this.#emitClosed(streamTimeMs, time, [])
     if (time[3] !== NEVER) {
       // The next timer is to be exact: find the row whose window closes next.
       time[3] = NEVER
@@ -145,7 +150,7 @@ export class StreamStreamJoinOperator implements Operator {
     const time = this.#time.lastSeen
     if (time === null) return 0
     const nextMs = time[3]!
-    return nextMs === NEVER ? null : nextMs
+    return nextMs === NEVER ? null : Math.max(nextMs, time[0]! + 1)
   }
 
   #processRow(input: number, batch: Batch, row: number, time: number[]): void {
@@ -176,6 +181,7 @@ export class StreamStreamJoinOperator implements Operator {
     }
     if (side.waits && this.#mayStillMatch(side, timestampMs, time)) {
       side.addUnmatched(key, timestampMs, values)
+      this.#throttle?.noteUnmatched(timestampMs)
       this.#noteTimer(side, timestampMs, time)
     } else this.#emitPadded(side, side.keys.place(key), values, timestampMs, headers)
   }
@@ -222,6 +228,7 @@ export class StreamStreamJoinOperator implements Operator {
 
   /** No unmatched row lies before this. */
   #oldestOpenMs(streamTimeMs: number): number {
+    if (this.#throttle !== null) return 0
     return Math.max(0, streamTimeMs - this.#graceMs - Math.max(this.#beforeMs, this.#afterMs))
   }
 
@@ -238,6 +245,7 @@ export class StreamStreamJoinOperator implements Operator {
 
   /** Lines up the unmatched rows whose windows may close in a pass that ends at `lastMs`. */
   #startPass(lastMs: number, time: readonly number[]): void {
+    if (time[3] !== NEVER) this.#throttle?.noteStored()
     for (const side of this.#sides) {
       const toMs = lastMs - this.#graceMs - side.reachOnMs - 1
       const mayClose = time[3] !== NEVER && time[3]! <= lastMs
@@ -248,6 +256,12 @@ export class StreamStreamJoinOperator implements Operator {
   /** Moves stream time on and pads the rows whose window that closes. */
   #moveTime(streamTimeMs: number, time: number[], headers: readonly RecordHeader[]): void {
     time[0] = streamTimeMs
+    if (this.#throttle === null || this.#throttle.passes(streamTimeMs)) {
+      this.#emitClosed(streamTimeMs, time, headers)
+    }
+  }
+
+  #emitClosed(streamTimeMs: number, time: number[], headers: readonly RecordHeader[]): void {
     if (time[3] === NEVER || time[3]! > streamTimeMs) return
     const [left, right] = this.#sides
     const lefts = left.takeClosed(streamTimeMs - this.#graceMs - left.reachOnMs - 1)
@@ -294,6 +308,47 @@ export class StreamStreamJoinOperator implements Operator {
   #take(): void {
     const batch = this.#builder.take()
     if (batch !== null) this.#context.emit(batch)
+  }
+}
+
+/**
+ * When ksqlDB looks for unmatched rows whose windows closed: when the oldest of them may be one, and a
+ * second of wall clock has passed since it last looked.
+ */
+class Throttle {
+  readonly #clock: Clock
+  readonly #waitMs: number
+  #nextMs = -Infinity
+  #oldestMs = Infinity
+  #started = false
+
+  /** @param waitMs  from a row's time to when its window closes */
+  constructor(clock: Clock, waitMs: number) {
+    this.#clock = clock
+    this.#waitMs = waitMs
+  }
+
+  /** Matched rows go on being counted as the oldest until the next look. */
+  noteUnmatched(timestampMs: number): void {
+    this.#started = true
+    this.#oldestMs = Math.min(this.#oldestMs, timestampMs)
+  }
+
+  /** Unmatched rows of an earlier run may be in the store. */
+  noteStored(): void {
+    if (this.#started) return
+    this.#started = true
+    this.#oldestMs = -Infinity
+  }
+
+  passes(streamTimeMs: number): boolean {
+    if (this.#oldestMs + this.#waitMs >= streamTimeMs) return false
+    const nowMs = this.#clock.nowMs()
+    if (nowMs < this.#nextMs) return false
+    this.#nextMs = nowMs + 1000
+    // What is left behind isn't known: look again when the second is over.
+    this.#oldestMs = -Infinity
+    return true
   }
 }
 

@@ -225,6 +225,17 @@ suite('two streams joined', () => {
     ])
   })
 
+  test('with compatibility closed windows are looked for once per second of the wall clock', async () => {
+    const rows = [l('a', 'A', 0), l('b', 'B', 100), l('c', 'C', 200), l('d', 'D', 300)]
+    expect(await run(join('LEFT', 5), inputs, rows)).toEqual([
+      '"a" = "A",null @0',
+      '"b" = "B",null @100',
+      '"c" = "C",null @200',
+    ])
+    // The test's clock stands still.
+    expect(await run(join('LEFT', 5), inputs, rows, { compatibility: true })).toEqual(['"a" = "A",null @0'])
+  })
+
   test('rows without key or value', async () => {
     const harness = new Harness(join('LEFT', 5), inputs)
     await harness.feedOneByOne([l(null, 'l', 0), r(null, 'r', 0), l('a', null, 0)])
