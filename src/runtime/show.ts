@@ -9,7 +9,7 @@ import type { ShowKind } from '../plan/command.ts'
 import type { DataSource, FormatSpec } from '../plan/data-source.ts'
 import { printPlan } from '../plan/print.ts'
 import type { Column, Schema } from '../plan/schema.ts'
-import { BOOLEAN, INTEGER, printType, STRING, type SqlType } from '../plan/sql-type.ts'
+import { BIGINT, BOOLEAN, INTEGER, printType, STRING, type SqlType } from '../plan/sql-type.ts'
 import type { Row } from '../plan/sql-value.ts'
 import type { Catalog } from './catalog.ts'
 import { alertName } from './effects.ts'
@@ -36,7 +36,8 @@ export interface Listing {
   readonly notes: readonly string[]
 }
 
-export async function show(what: ShowKind, all: boolean, shown: Shown): Promise<Listing> {
+/** @param extended with what queries have done since this process opened the directory */
+export async function show(what: ShowKind, all: boolean, extended: boolean, shown: Shown): Promise<Listing> {
   const { catalog } = shown
   switch (what) {
     case 'streams':
@@ -69,11 +70,38 @@ export async function show(what: ShowKind, all: boolean, shown: Shown): Promise<
           Status: STRING,
           'Sink Name': STRING,
           'Sink Kafka Topic': STRING,
+          ...(extended
+            ? {
+                'Records In': BIGINT,
+                'Records Out': BIGINT,
+                Lag: BIGINT,
+                Dropped: STRING,
+                'Expression Errors': BIGINT,
+              }
+            : {}),
           Query: STRING,
         },
         [
-          ...shown.queries().map((q) => [q.id, q.state, q.writes, q.topic, oneLine(q.statement)]),
-          ...shown.pushQueries().map((q) => [q.id, 'RUNNING', null, null, oneLine(q.statement)]),
+          ...shown
+            .queries()
+            .map((q) => [
+              q.id,
+              q.state,
+              q.writes,
+              q.topic,
+              ...(extended ? countersOf(q) : []),
+              oneLine(q.statement),
+            ]),
+          ...shown
+            .pushQueries()
+            .map((q) => [
+              q.id,
+              'RUNNING',
+              null,
+              null,
+              ...(extended ? [null, null, null, null, null] : []),
+              oneLine(q.statement),
+            ]),
         ],
         shown.queries().flatMap((q) => (q.error === null ? [] : [`${q.id}: ${q.error}`])),
       )
@@ -238,7 +266,7 @@ export function explainQuery(id: string, shown: Shown): string {
     })
   }
   const { counters } = status
-  const dropped = Object.entries(counters.dropped).map(([reason, n]) => `${n} ${reason}`)
+  const dropped = droppedText(status)
   return [
     `ID: ${status.id}`,
     `Status: ${status.state}`,
@@ -247,11 +275,23 @@ export function explainQuery(id: string, shown: Shown): string {
     `Reads: ${status.reads.join(', ')}`,
     ...(status.writes === null ? [] : [`Writes: ${status.writes} (topic: ${status.topic})`]),
     `Records in: ${counters.recordsIn}, out: ${counters.recordsOut}, lag: ${counters.lag}`,
-    ...(dropped.length === 0 ? [] : [`Dropped: ${dropped.join(', ')}`]),
+    ...(dropped === '' ? [] : [`Dropped: ${dropped}`]),
     ...(counters.expressionErrors === 0 ? [] : [`Expression errors: ${counters.expressionErrors}`]),
     '',
     printPlan(query.plan),
   ].join('\n')
+}
+
+function countersOf(query: QueryStatus): Row {
+  const { recordsIn, recordsOut, lag, expressionErrors } = query.counters
+  return [recordsIn, recordsOut, lag, droppedText(query), expressionErrors]
+}
+
+/** `3 late, 1 null-key`; empty when nothing was dropped. */
+function droppedText({ counters }: QueryStatus): string {
+  return Object.entries(counters.dropped)
+    .map(([reason, n]) => `${n} ${reason}`)
+    .join(', ')
 }
 
 function listing(

@@ -148,7 +148,7 @@ export class StatementRunner {
       case 'print':
         return { kind: 'print', records: host.print(command) }
       case 'show':
-        return rows(await show(command.what, command.all, shown))
+        return rows(await show(command.what, command.all, command.extended, shown))
       case 'describe':
         return rows(describe(command.name, command.extended, shown))
       case 'describe-all':
