@@ -128,6 +128,23 @@ describe('statements', () => {
     await millrace.sql('DROP STREAM IF EXISTS readings;')
   })
 
+  test('SHOW QUERIES EXTENDED counts what was dropped, by reason', async () => {
+    const millrace = await Millrace.open()
+    await millrace.sql(`CREATE STREAM s (id STRING KEY, v INT) WITH (KAFKA_TOPIC='s', PARTITIONS=1, VALUE_FORMAT='JSON');
+    CREATE TABLE t AS SELECT id, COUNT(*) AS n FROM s WINDOW TUMBLING (SIZE 1 SECOND, GRACE PERIOD 0 SECONDS) GROUP BY id;`)
+    await millrace.produce('s', [
+      { key: 'a', value: { v: 1 }, timestampMs: 10_000 },
+      { key: 'a', value: { v: 1 }, timestampMs: 1 },
+      { key: null, value: { v: 1 }, timestampMs: 10_001 },
+      { key: 'a', value: 'not JSON', timestampMs: 10_002 },
+    ])
+    await millrace.untilIdle()
+    const [query] = await rowsOf(millrace, 'SHOW QUERIES EXTENDED;')
+    const dropped = (query as string[])[7]!.split(', ').toSorted()
+    expect(dropped).toEqual(['1 late', '1 null-key', '1 undecodable'])
+    await millrace.close()
+  })
+
   test('DESCRIBE, EXPLAIN and the lists show what there is', async () => {
     const millrace = await open()
     await millrace.sql(`${READINGS} ${TOTALS} CREATE TYPE pos AS STRUCT<lat DOUBLE>;`)
