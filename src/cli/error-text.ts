@@ -31,7 +31,7 @@ function isPlatformError(error: Error): boolean {
 }
 
 /** The line of a place, numbered, with carets under it. */
-export function excerpt(text: string, at: Position, terminal: Terminal): string {
+function excerpt(text: string, at: Position, terminal: Terminal): string {
   const line = text.split(/\r\n|\r|\n/)[at.line - 1]
   if (line === undefined) return ''
   const start = at.column - 1

@@ -188,7 +188,7 @@ export abstract class BaseGrammar extends EmbeddedActionsParser {
 const NOWHERE: Position = { line: 1, column: 1, index: 0, length: 1 }
 
 /** The name a token stands for. */
-export function identifierOf(token: IToken): Identifier {
+function identifierOf(token: IToken): Identifier {
   const quoted = token.tokenType === T.QuotedIdentifier
   const text = quoted ? unquote(token.image) : token.image
   return { kind: 'identifier', name: quoted ? text : text.toUpperCase(), text, quoted, at: placeOf(token) }

@@ -22,7 +22,7 @@ export interface SyntaxFailure {
 }
 
 /** Well formed, but without a meaning: the error says it all. */
-export interface RefusedFailure {
+interface RefusedFailure {
   readonly kind: 'refused'
   readonly error: SqlError
 }

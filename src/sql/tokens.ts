@@ -1,4 +1,4 @@
-import { createToken, Lexer, type IToken, type TokenType } from 'chevrotain'
+import { createToken, Lexer, type TokenType } from 'chevrotain'
 
 /*
  * The words and signs of the dialect. A non-reserved word is a keyword where the grammar asks for it and
@@ -195,4 +195,4 @@ export const LEXED_TOKENS: TokenType[] = [
 
 export const ALL_TOKENS: TokenType[] = [...LEXED_TOKENS, ...WORDS.values()]
 
-export type { IToken as Token, TokenType }
+export type { TokenType }
