@@ -146,7 +146,8 @@ export class Task {
       operator !== undefined && 'readCommitted' in operator,
       'the result of the query is kept in a store',
     )
-    const stage = this.#newStage(node, steps)
+    // Rows as they are, and no changes: one that doesn't pass HAVING or WHERE isn't there.
+    const stage = this.#newStage(node, steps, false)
     for await (const batch of operator.readCommitted!(range)) yield stage.run(batch)
   }
 
@@ -255,9 +256,9 @@ export class Task {
         )
   }
 
-  #newStage(base: PlanNode, steps: readonly StageStep[]): Stage {
+  #newStage(base: PlanNode, steps: readonly StageStep[], table = base.output === 'table'): Stage {
     return new Stage(steps, base.schema, {
-      table: base.output === 'table',
+      table,
       context: this.#environment.compile,
       onError: this.#onError,
     })
