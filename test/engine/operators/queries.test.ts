@@ -73,6 +73,37 @@ test('an alert over windows takes each window as one evaluation', async () => {
   expect(events).toEqual(['pending 5000 5000 16', 'firing 5000 18000 21.5', 'resolved 5000 39000 5'])
 })
 
+test('a pull query shows no row that HAVING or WHERE leaves out', async () => {
+  const millrace = await Millrace.open()
+  for (const topic of ['s', 'l', 'r']) await millrace.createTopic(topic, { partitions: 1 })
+  await millrace.sql(`
+    CREATE STREAM s (id STRING KEY, v INT) WITH (kafka_topic='s', value_format='JSON');
+    CREATE TABLE l (id STRING PRIMARY KEY, v INT) WITH (kafka_topic='l', value_format='JSON');
+    CREATE TABLE r (id STRING PRIMARY KEY, n INT) WITH (kafka_topic='r', value_format='JSON');
+    CREATE TABLE often AS SELECT id, COUNT(*) AS c FROM s WINDOW HOPPING (SIZE 10 SECONDS, ADVANCE BY 5 SECONDS)
+      GROUP BY id HAVING COUNT(*) > 1;
+    CREATE TABLE large AS SELECT l.id AS id, v, n FROM l LEFT JOIN r ON l.id = r.id WHERE v > 1;`)
+  await millrace.produce('s', [
+    { key: 'a', value: { V: 1 }, timestampMs: 1000 },
+    { key: 'a', value: { V: 1 }, timestampMs: 7000 },
+    { key: 'b', value: { V: 1 }, timestampMs: 7000 },
+  ])
+  await millrace.produce('l', [
+    { key: 'a', value: { V: 1 }, timestampMs: 0 },
+    { key: 'b', value: { V: 2 }, timestampMs: 0 },
+  ])
+  await millrace.untilIdle()
+  const rows = async (query: string): Promise<unknown[]> => {
+    const found: unknown[] = []
+    for await (const row of millrace.query(query)) found.push(row)
+    return found
+  }
+  expect(await rows('SELECT * FROM often;')).toEqual([{ ID: 'a', WINDOWSTART: 0, WINDOWEND: 10000, C: 2 }])
+  expect(await rows("SELECT * FROM often WHERE id = 'b';")).toEqual([])
+  expect(await rows('SELECT * FROM large;')).toEqual([{ ID: 'b', V: 2, N: null }])
+  await millrace.close()
+})
+
 const STATEMENTS = `
   CREATE STREAM s (id STRING KEY, v INT, fk STRING) WITH (kafka_topic='s', value_format='JSON');
   CREATE STREAM s2 (id STRING KEY, w INT) WITH (kafka_topic='s2', value_format='JSON');
