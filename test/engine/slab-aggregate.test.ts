@@ -15,7 +15,7 @@ import { functionRegistry } from '../../src/functions/registry.ts'
 import { openLog } from '../../src/log/open-log.ts'
 import type { Log } from '../../src/log/log.ts'
 import type { AggregateCall, Expr } from '../../src/plan/expression.ts'
-import type { AggregateNode, SourceNode } from '../../src/plan/plan-node.ts'
+import type { AggregateNode, SourceNode, WindowSpec } from '../../src/plan/plan-node.ts'
 import type { Schema } from '../../src/plan/schema.ts'
 import { DOUBLE, INTEGER, STRING, type SqlType } from '../../src/plan/sql-type.ts'
 import { WorkerState, type TaskState } from '../../src/state/worker-state.ts'
@@ -50,14 +50,14 @@ const AGGREGATES = [
   call('MAX', 'I', INTEGER),
 ]
 
-function node(emit: 'changes' | 'final'): AggregateNode {
+function node(emit: 'changes' | 'final', window: WindowSpec): AggregateNode {
   const source = { kind: 'source', schema: INPUT, output: 'stream', windowed: null } as SourceNode
   return {
     kind: 'aggregate',
     input: source,
     output: 'table',
     aggregates: AGGREGATES,
-    window: { type: 'TUMBLING', sizeMs: 10, graceMs: 5, retentionMs: 40 },
+    window,
     emit,
     windowed: { type: 'TUMBLING', sizeMs: 10 },
     schema: {
@@ -208,8 +208,12 @@ function sorted(rows: readonly unknown[]): string[] {
   return rows.map((row) => JSON.stringify(row, (_, v: unknown) => (Object.is(v, -0) ? 0 : v))).toSorted()
 }
 
+const TUMBLING: WindowSpec = { type: 'TUMBLING', sizeMs: 10, graceMs: 5, retentionMs: 40 }
+const HOPPING: WindowSpec = { type: 'HOPPING', sizeMs: 10, advanceMs: 3, graceMs: 5, retentionMs: 40 }
+
 async function compare(
   emit: 'changes' | 'final',
+  window: WindowSpec,
   cycles: readonly Step[],
   restartAfter: number,
 ): Promise<void> {
@@ -220,8 +224,11 @@ async function compare(
       clock: new ManualClock(),
       random: seededRandom(1),
     })
-  const fast = new Bench(await open(), (context) => new SlabAggregateOperator(node(emit), context))
-  const plain = new Bench(await open(), (context) => new TimeWindowAggregateOperator(node(emit), context))
+  const fast = new Bench(await open(), (context) => new SlabAggregateOperator(node(emit, window), context))
+  const plain = new Bench(
+    await open(),
+    (context) => new TimeWindowAggregateOperator(node(emit, window), context),
+  )
   await fast.start()
   await plain.start()
   for (const [i, step] of cycles.entries()) {
@@ -236,15 +243,14 @@ async function compare(
   }
 }
 
-test.prop([steps, fc.nat(5)], { numRuns: 40 })(
-  'EMIT CHANGES over slabs equals the general operator',
-  (cycles, restart) => compare('changes', cycles, restart),
-)
-
-test.prop([steps, fc.nat(5)], { numRuns: 40 })(
-  'EMIT FINAL over slabs equals the general operator',
-  (cycles, restart) => compare('final', cycles, restart),
-)
+for (const emit of ['changes', 'final'] as const) {
+  for (const window of [TUMBLING, HOPPING]) {
+    test.prop([steps, fc.nat(5)], { numRuns: 30 })(
+      `${window.type} EMIT ${emit.toUpperCase()} over slabs equals the general operator`,
+      (cycles, restart) => compare(emit, window, cycles, restart),
+    )
+  }
+}
 
 test.prop([
   fc.array(fc.tuple(fc.nat(300), fc.nat(60), fc.double({ noNaN: true })), { minLength: 1, maxLength: 400 }),
@@ -256,7 +262,7 @@ test.prop([
   }).slots!
   const aggregates = [{ slots, offset: 0, argument: 0 }]
   const bytes = new Uint8Array(rows.flatMap(([key]) => [key & 255, key >> 8]))
-  const run = (generate: boolean): unknown => {
+  const run = (generate: boolean, advanceMs: number): unknown => {
     const slabs = new Map<number, Slab>()
     const late: number[] = []
     const host = {
@@ -271,7 +277,7 @@ test.prop([
       nullKey: () => {},
     }
     const args = { values: [Float64Array.from(rows, (r) => r[2])], nulls: [new Uint8Array(rows.length)] }
-    slabLoop(aggregates, slots.width, 10, 5, generate)(
+    slabLoop(aggregates, slots.width, { sizeMs: 10, advanceMs, graceMs: 5 }, generate)(
       host,
       null,
       null,
@@ -289,5 +295,5 @@ test.prop([
       [...slabs].map(([start, s]) => [start, s.count, [...s.state.subarray(0, s.count * s.stride)]]),
     ]
   }
-  expect(run(true)).toEqual(run(false))
+  for (const advanceMs of [10, 4]) expect(run(true, advanceMs)).toEqual(run(false, advanceMs))
 })

@@ -7,6 +7,7 @@ import { KeyCodec } from '../../state/key-codec.ts'
 import { Batch, BatchBuilder } from '../batch.ts'
 import type { Operator, OperatorContext, ReadRange } from '../operator.ts'
 import { OperatorTime, NEVER } from '../operators/operator-time.ts'
+import { advanceOf } from '../operators/time-window.ts'
 import { Stage } from '../stage.ts'
 import type { Slab } from './slab.ts'
 import { slabLoop, type SlabAggregate, type SlabHost, type SlabLoop } from './slab-loop.ts'
@@ -16,7 +17,7 @@ import { SlabStore } from './slab-store.ts'
 const EMIT_ROWS_MAX = 8192
 
 /**
- * Tumbling windows over aggregates of fixed-size numeric state (COUNT, SUM, AVG, MIN, MAX of numbers):
+ * Tumbling and hopping windows over aggregates of fixed-size numeric state (COUNT, SUM, AVG, MIN, MAX of numbers):
  * the fast path of {@link TimeWindowAggregateOperator}, which it must equal for the last value per key,
  * window and cycle. A property test holds the two together.
  *
@@ -50,7 +51,7 @@ export class SlabAggregateOperator implements Operator, SlabHost {
 
   constructor(node: AggregateNode, context: OperatorContext) {
     const { window } = node
-    assert(window !== null && window.type === 'TUMBLING', 'slabs hold tumbling windows')
+    assert(window !== null && window.type !== 'SESSION', 'slabs hold time windows')
     this.#node = node
     this.#context = context
     this.#sizeMs = window.sizeMs
@@ -82,7 +83,11 @@ export class SlabAggregateOperator implements Operator, SlabHost {
         onError: context.expressionError,
       },
     )
-    this.#loop = slabLoop(aggregates, initial.length, this.#sizeMs, this.#graceMs)
+    this.#loop = slabLoop(aggregates, initial.length, {
+      sizeMs: window.sizeMs,
+      advanceMs: advanceOf(window),
+      graceMs: window.graceMs,
+    })
     const fingerprint = JSON.stringify([
       keyTypes,
       node.aggregates.map((a) => [a.function, a.type]),
@@ -341,12 +346,13 @@ export function slabAggregates(node: AggregateNode, context: OperatorContext): S
   return aggregates
 }
 
-/** Whether a node can run on slabs: emission per cycle, tumbling windows, numeric aggregates. */
+/** Whether a node can run on slabs: emission per cycle, time windows, numeric aggregates. */
 export function runsOnSlabs(node: AggregateNode, context: OperatorContext): boolean {
   return (
     context.cache &&
     !context.compatibility &&
-    node.window?.type === 'TUMBLING' &&
+    node.window !== null &&
+    node.window.type !== 'SESSION' &&
     slabAggregates(node, context) !== null
   )
 }

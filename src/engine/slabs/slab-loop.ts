@@ -48,32 +48,32 @@ export interface SlabAggregate {
   readonly argument: number
 }
 
+/** How long windows are, how far apart they start (as long as they are: tumbling), and their grace. */
+export interface SlabWindows {
+  readonly sizeMs: number
+  readonly advanceMs: number
+  readonly graceMs: number
+}
+
 /**
- * Makes the loop for a set of aggregates, `width` doubles in all. Generated where that is allowed: unrolled over the aggregates,
- * each call site sees one function (measured 1.3 times faster than the loop below, which it must equal).
+ * Makes the loop for a set of aggregates, `width` doubles in all. A row is added to every window that holds
+ * its time and isn't closed; it is late when all of them are closed.
  *
- * @param windowMs  width of the windows; Infinity: no windows
+ * Generated where that is allowed: unrolled over the aggregates, so that each call site sees one function
+ * (W2b 3.0 against 2.2 M records/s in a prototype). It must equal the plain loop below.
  */
 export function slabLoop(
   aggregates: readonly SlabAggregate[],
   width: number,
-  windowMs: number,
-  graceMs: number,
+  windows: SlabWindows,
   generate = canGenerateCode,
 ): SlabLoop {
-  return generate
-    ? generatedLoop(aggregates, width, windowMs, graceMs)
-    : plainLoop(aggregates, width, windowMs, graceMs)
+  return generate ? generatedLoop(aggregates, width, windows) : plainLoop(aggregates, width, windows)
 }
 
-function plainLoop(
-  aggregates: readonly SlabAggregate[],
-  width: number,
-  windowMs: number,
-  graceMs: number,
-): SlabLoop {
+function plainLoop(aggregates: readonly SlabAggregate[], width: number, windows: SlabWindows): SlabLoop {
+  const { sizeMs, advanceMs, graceMs } = windows
   return (host, selection, absent, from, to, timestamps, keyBytes, keyStarts, keyEnds, args) => {
-    let slab: Slab | null = null
     for (let n = from; n < to; n++) {
       const row = selection === null ? n : selection[n]!
       if (absent !== null && absent[row] === 1) continue
@@ -84,21 +84,25 @@ function plainLoop(
       }
       const time = timestamps[row]!
       if (time > host.streamTimeMs) host.streamTimeMs = time
-      const start = windowMs === Infinity ? 0 : time - (time % windowMs)
-      if (start + windowMs + graceMs <= host.streamTimeMs) {
+      const newest = time - (time % advanceMs)
+      if (newest + sizeMs + graceMs <= host.streamTimeMs) {
         host.late(row)
         continue
       }
-      if (slab === null || slab.startMs !== start) slab = host.slabAt(start)
       const keyEnd = keyEnds[row]!
-      const slot = slab.slot(keyBytes, keyStart, keyEnd, hashBytes(keyBytes, keyStart, keyEnd))
-      if (slab.dirty[slot] === 0) slab.markDirty(slot)
-      const base = slot * (width + 1)
-      if (time > slab.state[base + width]!) slab.state[base + width] = time
-      for (const { slots, offset, argument } of aggregates) {
-        if (argument < 0) slots.add(slab.state, base + offset, 0)
-        else if (args.nulls[argument]![row] === 0)
-          slots.add(slab.state, base + offset, args.values[argument]![row]!)
+      const hash = hashBytes(keyBytes, keyStart, keyEnd)
+      for (let start = newest; start >= 0 && start + sizeMs > time; start -= advanceMs) {
+        if (start + sizeMs + graceMs <= host.streamTimeMs) break
+        const slab = host.slabAt(start)
+        const slot = slab.slot(keyBytes, keyStart, keyEnd, hash)
+        if (slab.dirty[slot] === 0) slab.markDirty(slot)
+        const base = slot * (width + 1)
+        if (time > slab.state[base + width]!) slab.state[base + width] = time
+        for (const { slots, offset, argument } of aggregates) {
+          if (argument < 0) slots.add(slab.state, base + offset, 0)
+          else if (args.nulls[argument]![row] === 0)
+            slots.add(slab.state, base + offset, args.values[argument]![row]!)
+        }
       }
       if (time >= host.nextCloseMs) return n + 1
     }
@@ -106,12 +110,8 @@ function plainLoop(
   }
 }
 
-function generatedLoop(
-  aggregates: readonly SlabAggregate[],
-  width: number,
-  windowMs: number,
-  graceMs: number,
-): SlabLoop {
+function generatedLoop(aggregates: readonly SlabAggregate[], width: number, windows: SlabWindows): SlabLoop {
+  const { sizeMs, advanceMs, graceMs } = windows
   const argumentCount = Math.max(-1, ...aggregates.map((a) => a.argument)) + 1
   const args = Array.from({ length: argumentCount }, (_, i) => i)
   const adds = aggregates.map(({ offset, argument }, i) =>
@@ -119,7 +119,19 @@ function generatedLoop(
       ? `add${i}(state, base + ${offset}, 0);`
       : `if (nulls${argument}[row] === 0) add${i}(state, base + ${offset}, values${argument}[row]);`,
   )
-  const windowed = windowMs !== Infinity
+  const update = `
+    const slot = slab.slot(keyBytes, keyStart, keyEnd, hash);
+    if (slab.dirty[slot] === 0) slab.markDirty(slot);
+    const state = slab.state, base = slot * ${width + 1};
+    if (time > state[base + ${width}]) state[base + ${width}] = time;
+    ${adds.join('\n    ')}`
+  const addToWindows =
+    sizeMs === advanceMs
+      ? `if (newest !== slabStart) { slab = host.slabAt(newest); slabStart = newest; }${update}`
+      : `for (let start = newest; start >= 0 && start + sizeMs > time; start -= advanceMs) {
+    if (start + sizeMs + graceMs <= streamTime) break;
+    const slab = host.slabAt(start);${update}
+  }`
   const source = `'use strict';
 return function slabLoop(host, selection, absent, from, to, timestamps, keyBytes, keyStarts, keyEnds, args) {
 ${args.map((i) => `const values${i} = args.values[${i}], nulls${i} = args.nulls[${i}];`).join('\n')}
@@ -132,20 +144,15 @@ for (let n = from; n < to; n++) {
   if (keyStart < 0) { host.nullKey(row); continue; }
   const time = timestamps[row];
   if (time > streamTime) streamTime = time;
-  ${windowed ? 'const start = time - time % windowMs;' : 'const start = 0;'}
-  ${windowed ? 'if (start + windowAndGraceMs <= streamTime) { host.late(row); continue; }' : ''}
-  if (start !== slabStart) { slab = host.slabAt(start); slabStart = start; }
+  const newest = time - time % advanceMs;
+  if (newest + sizeMs + graceMs <= streamTime) { host.late(row); continue; }
   const keyEnd = keyEnds[row];
   let hash = 0x811c9dc5 | 0;
   for (let at = keyStart; at < keyEnd; at++) hash = Math.imul(hash ^ keyBytes[at], 0x01000193);
   hash ^= hash >>> 15;
   hash = Math.imul(hash, 0x2c1b3c6d);
   hash ^= hash >>> 13;
-  const slot = slab.slot(keyBytes, keyStart, keyEnd, hash);
-  if (slab.dirty[slot] === 0) slab.markDirty(slot);
-  const state = slab.state, base = slot * ${width + 1};
-  if (time > state[base + ${width}]) state[base + ${width}] = time;
-  ${adds.join('\n  ')}
+  ${addToWindows}
   if (time >= nextClose) { host.streamTimeMs = streamTime; return n + 1; }
 }
 host.streamTimeMs = streamTime;
@@ -153,8 +160,8 @@ return to;
 }`
   const names = aggregates.map((_, i) => `add${i}`)
   // oxlint-disable-next-line no-implied-eval -- `source` holds only names made above
-  const make = new Function('windowMs', 'windowAndGraceMs', ...names, source) as (
+  const make = new Function('sizeMs', 'advanceMs', 'graceMs', ...names, source) as (
     ...values: unknown[]
   ) => SlabLoop
-  return make(windowMs, windowMs + graceMs, ...aggregates.map(({ slots }) => slots.add.bind(slots)))
+  return make(sizeMs, advanceMs, graceMs, ...aggregates.map(({ slots }) => slots.add.bind(slots)))
 }
