@@ -1,5 +1,5 @@
 import { readdir, readFile, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { InputError } from '../../src/cli/input-records.ts'
 import { styled, type Terminal } from '../../src/cli/terminal.ts'
 import { Millrace, type Clock } from '../../src/index.ts'
@@ -41,10 +41,6 @@ export async function runExample(options: ExampleOptions, context: ExampleContex
   const recorded =
     recording === null ? null : inEventTimeOrder(await readRecording(recording.file, recording))
   if (options.fresh) await empty(dataDirectory)
-  const stop =
-    options.durationMs === null
-      ? context.stop
-      : AbortSignal.any([context.stop, AbortSignal.timeout(options.durationMs)])
   const problems: string[] = []
   const millrace = await Millrace.open({
     dataDirectory,
@@ -59,11 +55,14 @@ export async function runExample(options: ExampleOptions, context: ExampleContex
     const starts = outputEnds(millrace)
     const source: Iterable<TimedRecord> =
       recorded === null ? await simulated(millrace, clock) : await replayed(millrace, recorded, terminal)
-    const view = new View(context, recording === null ? 'Vehicle telemetry' : recording.file)
+    const view = new View(context, recording === null ? 'Vehicle telemetry' : basename(recording.file))
     const fleet = new Fleet(millrace, clock, (line) => view.onAlert(line))
     await fleet.open()
+    const what = recording === null ? 'Ten simulated vehicles' : `The rows of ${recording.file}`
+    terminal.out(`${styled(terminal, 'dim', `${what} go to topic ${TOPIC} in ${dataDirectory}.`)}\n`)
     view.start(fleet, millrace)
     const startedMs = clock.monotonicMs()
+    const stop = stopAfter(options.durationMs, context)
     let isWhole = false
     try {
       let lastMs = -1
@@ -95,6 +94,14 @@ export async function runExample(options: ExampleOptions, context: ExampleContex
     for (const problem of problems) terminal.err(`${styled(terminal, 'red', 'error:')} ${problem}\n`)
     await millrace.close()
   }
+}
+
+/** Aborted when the user or the time says so. */
+function stopAfter(durationMs: number | null, { clock, stop }: ExampleContext): AbortSignal {
+  if (durationMs === null) return stop
+  const timeIsOver = new AbortController()
+  clock.after(durationMs, () => timeIsOver.abort())
+  return AbortSignal.any([stop, timeIsOver.signal])
 }
 
 function againText(isWhole: boolean, produced: number): string {
@@ -190,7 +197,7 @@ class View {
     const { clock, terminal } = this.#context
     this.#draw = () => {
       if (this.#screen === null) terminal.out(`${statusLine(fleet, millrace)}\n`)
-      else this.#screen.draw(frame(fleet, terminal, this.#title, this.#context.height() - 1))
+      else this.#screen.draw(frame(fleet, terminal, this.#title, this.#context.height() - 1), terminal.width)
     }
     const everyMs = this.#screen === null ? LINE_MS : FRAME_MS
     const draw = async (): Promise<void> => {

@@ -6,12 +6,17 @@ import { processTerminal } from '../../src/cli/terminal.ts'
 import { systemClock } from '../../src/index.ts'
 import { runExample } from './example.ts'
 import { parseOptions, UsageError, type ExampleOptions } from './options.ts'
+import { SHOW_CURSOR } from './screen.ts'
 
 const terminal = processTerminal()
 // `npm start | head`: nobody reads any more.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(EXIT.done)
   throw error
+})
+// However it ends.
+process.on('exit', () => {
+  if (terminal.isInteractive) process.stdout.write(SHOW_CURSOR)
 })
 
 try {

@@ -1,5 +1,5 @@
 import { styled, type Terminal } from '../../src/cli/terminal.ts'
-import type { Millrace } from '../../src/index.ts'
+import type { Millrace, QueryStatus } from '../../src/index.ts'
 import { grouped } from './view-text.ts'
 
 /** What one run did. */
@@ -13,8 +13,8 @@ export interface Summary {
   readonly fired: number
   readonly resolved: number
   readonly firing: number
-  /** Rows that counted for nothing, by query and reason. */
-  readonly skipped: readonly { readonly queryId: string; readonly reason: string; readonly count: number }[]
+  /** Rows that counted for nothing, in words; one line for queries that left out as many. */
+  readonly skipped: readonly string[]
 }
 
 /** Where the outputs of earlier runs end: what lies before is not this run's. */
@@ -59,13 +59,27 @@ export async function summarise(
     fired,
     resolved,
     firing,
-    skipped: queries.flatMap(({ id, counters }) =>
-      [
-        ...Object.entries(counters.dropped),
-        ['failed expression', counters.expressionErrors] as const,
-      ].flatMap(([reason, count]) => (count > 0 ? [{ queryId: id, reason, count }] : [])),
-    ),
+    skipped: skippedText(queries),
   }
+}
+
+function skippedText(queries: readonly QueryStatus[]): string[] {
+  const alike = new Map<string, string[]>()
+  for (const { writes, id, counters } of queries) {
+    const reasons = [
+      ...Object.entries(counters.dropped),
+      ['failed expressions', counters.expressionErrors] as const,
+    ]
+    for (const [reason, count] of reasons) {
+      if (count === 0) continue
+      const what = `${grouped(count)} ${reason}`
+      alike.set(what, [...(alike.get(what) ?? []), writes ?? id])
+    }
+  }
+  return [...alike].map(([what, names]) => {
+    const where = what.endsWith(' undecodable') ? ', see stream PROCESSING_LOG' : ''
+    return `${what} (by ${names.join(', ')}${where})`
+  })
 }
 
 /** The summary as lines. */
@@ -84,8 +98,7 @@ export function summaryLines(
     ['overspeed', `${grouped(summary.overspeed)} readings, in stream OVERSPEED`],
     ['alerts', `${grouped(summary.fired)} fired, ${grouped(summary.resolved)} resolved${stillFiring}`],
   ]
-  for (const { queryId, reason, count } of summary.skipped)
-    figures.push(['skipped', `${grouped(count)} by ${queryId}: ${reason} (see stream PROCESSING_LOG)`])
+  for (const text of summary.skipped) figures.push(['skipped', text])
   figures.push(['data', where.dataDirectory])
   const shell = `npm run -s millrace -- sql --data-dir ${where.dataDirectory}`
   return [

@@ -20,13 +20,14 @@ interface Ended {
   readonly err: string
 }
 
-/** Runs the example in a process of its own. @param killAfterMs  it gets SIGKILL then */
+/** Runs the example in a process of its own. @param killAfterMs  it gets SIGKILL so long after its first line */
 function start(args: readonly string[], killAfterMs = 0): Promise<Ended> {
   return new Promise((resolve) => {
     const child = execFile(process.execPath, [MAIN, ...args], { cwd: directory }, (_, out, err) =>
       resolve({ code: child.exitCode, out, err }),
     )
-    if (killAfterMs > 0) setTimeout(() => child.kill('SIGKILL'), killAfterMs)
+    if (killAfterMs > 0)
+      child.stdout!.once('data', () => setTimeout(() => child.kill('SIGKILL'), killAfterMs))
   })
 }
 
@@ -49,7 +50,7 @@ describe('the simulator', () => {
     const first = await start([...args, '2s'])
     expect(first).toMatchObject({ code: 0, err: '' })
     expect(first.out).toMatch(/records\s+\d+ in/)
-    await start([...args, '20s'], 3_000)
+    await start([...args, '20s'], 2_000)
     const third = await start([...args, '2s'])
     expect(third).toMatchObject({ code: 0, err: '' })
     expect(third.out).toContain('with earlier runs')
@@ -162,6 +163,35 @@ describe('a recorded file', () => {
     expect(fresh.out).not.toContain('earlier runs')
   }, 30_000)
 
+  test('what cannot be read and what has no key is counted in the summary, and the rest goes on', async () => {
+    const ended = await replay('id,at,speed\na,1000,12\na,2000,fast\n,3000,7\nb,70000,8')
+    expect(ended.code).toBe(0)
+    expect(ended.out).toMatch(/windows\s+2 of/)
+    expect(ended.out).toMatch(/skipped\s+1 null-key \(by VEHICLE_MINUTES/)
+    expect(ended.out).toMatch(/skipped\s+1 undecodable \(by VEHICLE_MINUTES.*PROCESSING_LOG/)
+  })
+
+  test('killed on the way and started again, it ends as if it had not been', async () => {
+    const rows = Array.from({ length: 4_000 }, (_, i) => `v${i % 7},${i * 1_000},${i % 40}`)
+    const csv = ['id,at,speed', ...rows].join('\n')
+    writeFileSync(join(directory, 'day.csv'), csv)
+    await start(['--input', 'day.csv', '--key', 'id', '--timestamp', 'at', '--rate', '1000x'], 1_000)
+    const ended = await replay(csv)
+    expect(ended).toMatchObject({ code: 0, err: '' })
+    expect(ended.out).toContain('of 4,000 readings are there from an earlier run')
+    expect(ended.out).toContain('4,000 with earlier runs')
+    const millrace = await Millrace.open({ dataDirectory: join(directory, 'data/replay-day') })
+    try {
+      const counts = Map.groupBy(rows, (_, i) => `v${i % 7},${Math.floor(i / 60) * 60_000}`)
+      const windows = await rowsOf(millrace, 'SELECT vehicle_id, windowstart, readings FROM vehicle_minutes;')
+      expect(windows.map(String).sort()).toEqual([...counts].map(([id, all]) => `${id},${all.length}`).sort())
+      const fast = await all(millrace.consume('OVERSPEED', { from: 'beginning' }))
+      expect(fast).toHaveLength(rows.filter((_, i) => i % 40 > 25).length)
+    } finally {
+      await millrace.close()
+    }
+  }, 30_000)
+
   test('at a rate it takes its time', async () => {
     const startedMs = performance.now()
     const ended = await replay('id,at,speed\na,0,1\na,10000,2', '--rate', '10x')
@@ -176,7 +206,6 @@ describe('a recorded file', () => {
       ['--input', 'day.csv', '--key', 'id', '--timestamp', 'note'],
       'the column "note" holds "", which is no time.',
     ],
-    [['--input', 'day.csv', '--key', 'id'], 'A recorded file needs --timestamp'],
     [['--nope'], "unknown option '--nope'"],
   ])('%j: one plain sentence, exit code 2', async (args, sentence) => {
     writeFileSync(join(directory, 'day.csv'), `${CSV}\n`)
