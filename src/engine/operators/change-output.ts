@@ -45,12 +45,13 @@ export class ChangeOutput {
   readonly #present: (stored: Row) => Row
   readonly #builder: BatchBuilder
   readonly #cache: boolean
+  readonly #oldRows: boolean
   readonly #sessions: boolean
   /** By window start (0: sessions, or no windows), then by key. */
   readonly #pending = new Map<number, Map<string, PendingChange>>()
 
   constructor(
-    context: Pick<OperatorContext, 'emit' | 'cache'>,
+    context: Pick<OperatorContext, 'emit' | 'cache' | 'oldRows'>,
     options: {
       readonly schema: Schema
       /** Key columns, and the window where it is part of the store key. */
@@ -65,6 +66,7 @@ export class ChangeOutput {
     this.#present = options.present
     this.#builder = new BatchBuilder(options.schema)
     this.#cache = context.cache
+    this.#oldRows = context.oldRows
     this.#sessions = options.sessions === true
   }
 
@@ -116,14 +118,14 @@ export class ChangeOutput {
     const windowStartMs = change.windowStartMs ?? identity.windowStartMs
     const windowEndMs = change.windowEndMs ?? identity.windowEndMs
     const { timestampMs, headers } = change
-    const value = change.value === null ? null : this.#present(change.value)
-    const old = change.old === null ? null : this.#present(change.old)
-    const { key } = identity
-    this.#builder.add(
-      windowStartMs === undefined
-        ? { key, value, old, timestampMs, headers }
-        : { key, value, old, timestampMs, headers, windowStartMs, windowEndMs: windowEndMs! },
-    )
+    this.#builder.add({
+      key: identity.key,
+      value: change.value === null ? null : this.#present(change.value),
+      timestampMs,
+      headers,
+      ...(this.#oldRows ? { old: change.old === null ? null : this.#present(change.old) } : {}),
+      ...(windowStartMs === undefined ? {} : { windowStartMs, windowEndMs: windowEndMs! }),
+    })
     if (this.#builder.size >= EMIT_ROWS_MAX) this.#take()
   }
 

@@ -1,4 +1,4 @@
-import type { Row, SqlValue } from '../../plan/sql-value.ts'
+import type { SqlValue } from '../../plan/sql-value.ts'
 import type { RowPlace } from '../operator.ts'
 import type { Batch } from '../batch.ts'
 
@@ -16,11 +16,6 @@ export function oldRowValues(batch: Batch, row: number, from: number, to: number
   const values: SqlValue[] = []
   for (let column = from; column < to; column++) values.push(old.vectors[column]?.value(row) ?? null)
   return values
-}
-
-/** A whole row for compiled row expressions: key columns, then value columns. */
-export function wholeRow(key: Row, values: Row): Row {
-  return [...key, ...values]
 }
 
 /** The pseudo columns of a batch's row. */
