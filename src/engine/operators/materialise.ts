@@ -45,8 +45,9 @@ export class MaterialiseOperator implements Operator {
 
   process(_input: number, batch: Batch): void {
     const { columns } = this.#schema
+    const { oldRows } = this.#context
     const kept: number[] = []
-    const old = columns.map(() => Array<SqlValue>(batch.rows).fill(null))
+    const old = oldRows ? columns.map(() => Array<SqlValue>(batch.rows).fill(null)) : []
     const absent = new Uint8Array(batch.rows).fill(1)
     for (let n = 0; n < batch.size; n++) {
       const row = batch.position(n)
@@ -57,7 +58,7 @@ export class MaterialiseOperator implements Operator {
       }
       kept.push(row)
       const before = this.#rows.get(key, batch, row)
-      if (before !== undefined) {
+      if (before !== undefined && oldRows) {
         absent[row] = 0
         for (let column = 0; column < columns.length; column++) {
           const value = column - this.#keys.columns
@@ -73,7 +74,7 @@ export class MaterialiseOperator implements Operator {
     this.#context.emit(
       batch.with({
         selection: Int32Array.from(kept),
-        old: { vectors: old.map((values) => new ValueVector(values)), absent },
+        old: oldRows ? { vectors: old.map((values) => new ValueVector(values)), absent } : null,
       }),
     )
   }
