@@ -58,8 +58,8 @@ export async function runExample(options: ExampleOptions, context: ExampleContex
     const view = new View(context, recording === null ? 'Vehicle telemetry' : basename(recording.file))
     const fleet = new Fleet(millrace, clock, (line) => view.onAlert(line))
     await fleet.open()
-    const what = recording === null ? 'Ten simulated vehicles' : `The rows of ${recording.file}`
-    terminal.out(`${styled(terminal, 'dim', `${what} go to topic ${TOPIC} in ${dataDirectory}.`)}\n`)
+    const what = recording === null ? 'Ten simulated vehicles write' : `The rows of ${recording.file} go`
+    terminal.out(`${styled(terminal, 'dim', `${what} to topic ${TOPIC} in ${dataDirectory}.`)}\n`)
     view.start(fleet, millrace)
     const startedMs = clock.monotonicMs()
     const stop = stopAfter(options.durationMs, context)
