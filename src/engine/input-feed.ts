@@ -98,6 +98,14 @@ export class InputFeed {
     return this.#states.reduce((latest, s) => Math.max(latest, s.eventTimeMs), -1)
   }
 
+  /** Highest event time handed over of a partition of any topic, or −1. */
+  eventTimeOfMs(partition: number): number {
+    return this.#states.reduce(
+      (latest, s) => (s.input.partition === partition ? Math.max(latest, s.eventTimeMs) : latest),
+      -1,
+    )
+  }
+
   /** Reads, hands over and drains one step of every group; false if there was nothing to read. */
   async step(): Promise<boolean> {
     let worked = false

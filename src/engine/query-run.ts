@@ -146,6 +146,37 @@ export class QueryRun {
     for (const tasks of this.#tasks) for (const task of tasks) await task.advance(streamTimeMs)
   }
 
+  /**
+   * Silence counts as time passing, task by task: a vehicle that is the only one of its partition must be
+   * missed while others go on reporting. Event time of a task that got nothing for `idleMs` moves on by
+   * the wall time since, as far as its next timer.
+   *
+   * @param nowMs        wall clock
+   * @param eventTimeOf  highest event time handed to the sources of a partition, or (null) to any; −1: none
+   * @returns whether anything moved
+   */
+  async advanceIdle(
+    idleMs: number,
+    nowMs: number,
+    eventTimeOf: (partition: number | null) => number,
+  ): Promise<boolean> {
+    let moved = false
+    for (const { index, entries } of this.graph.subTopologies) {
+      for (const task of this.#tasks[index]!) {
+        const silentMs = nowMs - task.lastFedMs
+        if (silentMs < idleMs) continue
+        const next = task.nextTimerMs()
+        if (next === null) continue
+        const eventTimeMs = eventTimeOf(entries.length === 0 ? task.partition : null)
+        if (eventTimeMs < 0 || next > eventTimeMs + silentMs) continue
+        await task.advance(next)
+        moved = true
+      }
+    }
+    if (moved) await this.drain()
+    return moved
+  }
+
   /** Encoded results since the last call. */
   takeAppends(): GroupAppend[] {
     return this.#sinks.flatMap((sink) => sink.take())

@@ -84,7 +84,6 @@ export class RunningQuery {
   #paused = false
   #retryAtMs: number | null = null
   #failures = 0
-  #lastWorkMs: number
   #unreadable = 0
   #expressionErrors = 0
   #samples = 0
@@ -96,7 +95,6 @@ export class RunningQuery {
     this.spec = spec
     this.#paused = spec.paused ?? false
     this.#environment = environment
-    this.#lastWorkMs = environment.clock.nowMs()
   }
 
   get isRunning(): boolean {
@@ -193,7 +191,6 @@ export class RunningQuery {
       reset: this.spec.reset,
     })
     this.#dirty = false
-    this.#lastWorkMs = clock.nowMs()
     this.#state = this.#paused ? 'PAUSED' : 'RUNNING'
   }
 
@@ -202,7 +199,6 @@ export class RunningQuery {
     const feed = this.#feed!
     if (await feed.step()) {
       this.#dirty = true
-      this.#lastWorkMs = this.#environment.clock.nowMs()
       return true
     }
     return this.#advanceWhenIdle()
@@ -316,23 +312,17 @@ export class RunningQuery {
     return this.#run.readCommitted(range)
   }
 
-  /**
-   * Silence counts as time passing, where the query says so: event time moves on by the wall time since
-   * the last record, as far as the next timer.
-   */
+  /** Silence counts as time passing, where the query says so and there is nothing left to read. */
   async #advanceWhenIdle(): Promise<boolean> {
     const { idleMs } = this.spec
-    const run = this.#run!
     const feed = this.#feed!
     if (idleMs === null || feed.eventTimeMs < 0 || !feed.atEnd) return false
-    const silentMs = this.#environment.clock.nowMs() - this.#lastWorkMs
-    if (silentMs < idleMs) return false
-    const next = run.nextTimerMs()
-    if (next === null || next > feed.eventTimeMs + silentMs) return false
-    await run.advance(next)
-    await run.drain()
-    this.#dirty = true
-    return true
+    const nowMs = this.#environment.clock.nowMs()
+    const moved = await this.#run!.advanceIdle(idleMs, nowMs, (partition) =>
+      partition === null ? feed.eventTimeMs : feed.eventTimeOfMs(partition),
+    )
+    if (moved) this.#dirty = true
+    return moved
   }
 
   #rowDropped(reason: DropReason, timestampMs: number, detail: string | undefined): void {

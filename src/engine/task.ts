@@ -42,6 +42,8 @@ export interface TaskEnvironment {
  */
 export class Task {
   readonly partition: number
+  /** Wall clock, epoch ms, when rows last came; at first, when the task began. */
+  lastFedMs: number
   readonly #sources = new Map<SourceNode, Subject<Batch>>()
   readonly #entries = new Map<ExchangeNode, EntryBoundary>()
   /** Inputs of a boundary stand before it. */
@@ -61,6 +63,7 @@ export class Task {
     exit: (batch: Batch) => void,
   ) {
     this.partition = partition
+    this.lastFedMs = environment.clock.nowMs()
     this.#environment = environment
     this.#stores = stores
     this.#root = topology.root
@@ -84,6 +87,7 @@ export class Task {
     const subject = this.#sources.get(source)
     assert(subject, 'a task is fed through its own sources')
     assert(subject.observed, 'the graph of a task is subscribed')
+    this.lastFedMs = this.#environment.clock.nowMs()
     subject.next(batch)
     this.#failure.check()
   }
@@ -92,6 +96,7 @@ export class Task {
   receive(node: ExchangeNode, fromPartition: number, batch: Batch): void {
     const entry = this.#entries.get(node)
     assert(entry, 'a task receives from its own exchanges')
+    this.lastFedMs = this.#environment.clock.nowMs()
     entry.receive(fromPartition, batch)
   }
 

@@ -524,6 +524,26 @@ describe('alerts', () => {
   })
 })
 
+test('who is alone in a partition and falls silent is missed while others go on reporting', async () => {
+  const millrace = await open()
+  await millrace.sql(`${READINGS}
+    CREATE ALERT silent AS SELECT id, v FROM readings WHERE v IS NULL NO DATA AFTER 1500 MILLISECONDS THEN FIRE;
+    CREATE ALERT silent_v AS SELECT v, COUNT(*) AS n FROM readings WINDOW TUMBLING (SIZE 1 SECOND) GROUP BY v
+      HAVING COUNT(*) = 0 NO DATA AFTER 1500 MILLISECONDS THEN FIRE;`)
+  const startedMs = Date.now()
+  const send = (id: string, v: number, partition: number): Promise<unknown> =>
+    millrace.produce('readings', [{ ...reading(id, v, Date.now()), partition }])
+  await send('a', 1, 0)
+  // Of the partitions after the exchange, v = 1 and v = 2 are alone in one each.
+  while (Date.now() < startedMs + 3_500) {
+    await send('b', 2, 1)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  await millrace.untilIdle()
+  expect(await rowsOf(millrace, 'SELECT id, state FROM silent_state;')).toEqual([['a', 'firing']])
+  expect(await rowsOf(millrace, 'SELECT v, state FROM silent_v_state;')).toEqual([[1, 'firing']])
+})
+
 test('produce() reports what the log refuses', async () => {
   const millrace = await open()
   await expect(millrace.produce('nowhere', [{ value: 'x' }])).rejects.toMatchObject({
