@@ -93,7 +93,7 @@ export async function runBattery(options: BatteryOptions): Promise<BatteryReport
         ? compareResults(await readResults(name), expected, reference)
         : [{ kind: 'wrong', detail: failure }]
     onProgress(
-      `run ${run}: ${kills.length} kills${losesState ? ', state deleted after each' : ''}${kills.length > 0 ? ` (${kills.join('; ')})` : ''}: ${differences.length === 0 ? 'same' : `${differences.length} differences`}`,
+      `run ${run}: ${kills.length} kills${losesState ? ', state deleted after each' : ''}${kills.length > 0 ? ` (${kills.join('; ')})` : ''}: ${differences.length === 0 ? 'same' : `${differences.length} differences, as ${differences[0]!.detail}`}`,
     )
     if (differences.length > 0) tally.add(differences, name, kills)
     else await rm(name, { recursive: true })

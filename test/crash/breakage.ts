@@ -13,7 +13,10 @@ export type Breakage = (typeof BREAKAGES)[number]
 
 /** Breaks the commits of all logs of this process. */
 export function breakCommits(breakage: Breakage): void {
-  const { commit } = EmbeddedLog.prototype
+  const commit: (this: EmbeddedLog, group: CommitGroup) => Promise<CommitOutcome> = Reflect.get(
+    EmbeddedLog.prototype,
+    'commit',
+  )
   EmbeddedLog.prototype.commit = async function (group: CommitGroup): Promise<CommitOutcome> {
     if (group.owner.name !== 'worker') return commit.call(this, group)
     switch (breakage) {

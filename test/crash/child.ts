@@ -31,13 +31,13 @@ onCrashPoint((point) => {
 })
 
 // Slices small enough for many cycles, a journal small enough to be checkpointed.
-const { read } = EmbeddedLog.prototype
+const read: (this: EmbeddedLog, ...args: Parameters<EmbeddedLog['read']>) => ReturnType<EmbeddedLog['read']> =
+  Reflect.get(EmbeddedLog.prototype, 'read')
 EmbeddedLog.prototype.read = function (topic, partition, from, bytesMax, isolation, buffer) {
   return read.call(this, topic, partition, from, Math.min(bytesMax, life.sliceBytes), isolation, buffer)
 }
-const openJournal = Journal.open
-Journal.open = (fileSystem, path, _bytesMax, start) =>
-  openJournal.call(Journal, fileSystem, path, 1 << 20, start)
+const openJournal = Journal.open.bind(Journal)
+Journal.open = (fileSystem, path, _bytesMax, start) => openJournal(fileSystem, path, 1 << 20, start)
 if (life.breakage !== null) breakCommits(life.breakage)
 
 const clock: Clock = {
