@@ -35,7 +35,7 @@ export interface UnreadableAt extends UnreadableRecord {
  * Each step takes what has been read of every input of a group and cuts it at a common time: the smallest
  * last timestamp among inputs with data. So catching up through a backlog meets rows in the order live
  * running met them. An input at its end holds nobody back. Tables that a stream joins are read to their
- * present end first when the query starts from nothing.
+ * present end first, until the stream has moved.
  */
 export class InputFeed {
   readonly #run: QueryRun
@@ -60,7 +60,6 @@ export class InputFeed {
     this.#run = run
     this.#log = log
     this.#reader = reader
-    const fresh = options.committed.length === 0
     const joined = joinedTables(run.plan.root)
     const alwaysWhole = tablesInJoins(run.plan.root)
     this.#states = run.inputs.map((input) => {
@@ -76,7 +75,7 @@ export class InputFeed {
         consumedOffset: offset,
         waiting: null,
         eventTimeMs: known?.metadata === undefined || known.metadata === '' ? -1 : Number(known.metadata),
-        loadTo: fresh && joined.has(input.source) ? ends.lastStable : null,
+        loadTo: joined.has(input.source) ? ends.lastStable : null,
       }
     })
     const groups = new Map<number, InputState[]>()
@@ -86,6 +85,11 @@ export class InputFeed {
       else group.push(state)
     }
     this.#groups = [...groups.values()]
+    // A restart in the middle of loading goes on loading; once a stream has moved, both go on in step.
+    for (const group of this.#groups) {
+      const hasStarted = group.some((s) => !joined.has(s.input.source) && s.eventTimeMs >= 0)
+      if (hasStarted) for (const s of group) s.loadTo = null
+    }
   }
 
   /** Rows handed to the query since the start. */

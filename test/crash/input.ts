@@ -62,9 +62,10 @@ export function newInput(seed: number, readings: number): NewRecord[] {
     if ((n === 7 && minute > 4 && minute < 9) || (n === 11 && minute > 6)) continue
     const isHot = n === 3 && minute > 2 && minute < 6
     const lateMs = random.below(25) === 0 ? random.below(8) * 15_000 : 0
+    const timestampMs = at(nowMs - lateMs)
     const reading = {
       vehicle_id: idOf(n),
-      ts: nowMs,
+      ts: timestampMs,
       speed: Math.round(400 + random.next() * 900) / 10,
       engine_temp: Math.round((isHot ? 1180 : 850) + random.next() * 150) / 10,
       fuel_level: Math.round(1000 - (i * 600) / readings) / 10,
@@ -85,7 +86,7 @@ export function newInput(seed: number, readings: number): NewRecord[] {
             : poison === 2
               ? null
               : text,
-      timestampMs: at(nowMs - lateMs),
+      timestampMs,
     })
     if (random.below(4) === 0) {
       records.push({
