@@ -37,6 +37,7 @@ export interface BatchParts {
   readonly absent?: Uint8Array | null
   readonly old?: OldRows | null
   readonly windows?: WindowBounds | null
+  readonly order?: Float64Array | null
   readonly origin?: BatchOrigin | null
   readonly headers?: readonly (readonly RecordHeader[])[] | null
 }
@@ -61,6 +62,11 @@ export class Batch implements BatchParts {
   readonly absent: Uint8Array | null
   readonly old: OldRows | null
   readonly windows: WindowBounds | null
+  /**
+   * What rows of several inputs are merged by: per row, the highest event time its input had reached there,
+   * rows that were dropped since included. Null: event time.
+   */
+  readonly order: Float64Array | null
   readonly origin: BatchOrigin | null
   /** Per row, or null when no row has headers. */
   readonly headers: readonly (readonly RecordHeader[])[] | null
@@ -74,13 +80,15 @@ export class Batch implements BatchParts {
     this.absent = parts.absent ?? null
     this.old = parts.old ?? null
     this.windows = parts.windows ?? null
+    this.order = parts.order ?? null
     this.origin = parts.origin ?? null
     this.headers = parts.headers ?? null
   }
 
   /** The same rows with some parts replaced. */
   with(parts: Partial<BatchParts>): Batch {
-    const { schema, vectors, rows, selection, timestamps, absent, old, windows, origin, headers } = this
+    const { schema, vectors, rows, selection, timestamps, absent, old, windows, order, origin, headers } =
+      this
     return new Batch({
       schema,
       vectors,
@@ -90,6 +98,7 @@ export class Batch implements BatchParts {
       absent,
       old,
       windows,
+      order,
       origin,
       headers,
       ...parts,
@@ -133,6 +142,11 @@ export class Batch implements BatchParts {
       values.push(vector.value(row))
     }
     return values
+  }
+
+  /** Where the row comes among those of other inputs, as a time in epoch ms. */
+  orderAt(row: number): number {
+    return (this.order ?? this.timestamps)[row]!
   }
 
   headersOf(row: number): readonly RecordHeader[] {

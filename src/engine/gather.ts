@@ -41,6 +41,7 @@ export function gatherFrom(batches: readonly Batch[], from: Int32Array | null, r
       first.windows === null
         ? null
         : { starts: pickDoubles((b) => b.windows!.starts), ends: pickDoubles((b) => b.windows!.ends) },
+    order: batches.some((b) => b.order !== null) ? pickDoubles((b) => b.order ?? b.timestamps) : null,
     // Rows of several partitions have no one origin.
     origin:
       origin === null || from !== null ? null : { ...origin, offsets: pickDoubles((b) => b.origin!.offsets) },
@@ -132,7 +133,7 @@ function pickVector(
 }
 
 /**
- * One batch from several inputs' batches, merged by timestamp: always the head with the lowest timestamp,
+ * One batch from several inputs' batches, merged by their order: always the head that comes first in time,
  * the earlier input first among equals. Order within an input never changes.
  */
 export function mergeByTime(batches: readonly Batch[]): Batch {
@@ -147,7 +148,7 @@ export function mergeByTime(batches: readonly Batch[]): Batch {
     for (let b = 0; b < batches.length; b++) {
       const batch = batches[b]!
       if (heads[b]! >= batch.size) continue
-      const time = batch.timestamps[batch.position(heads[b]!)]!
+      const time = batch.orderAt(batch.position(heads[b]!))
       if (best < 0 || time < bestTime) {
         best = b
         bestTime = time

@@ -19,6 +19,10 @@ interface InputState {
   waiting: { batch: Batch; from: number; unreadable: readonly UnreadableRecord[]; slice: ReadSlice } | null
   /** Highest event time handed over, or −1. */
   eventTimeMs: number
+  /** Highest event time read, or −1. */
+  readTimeMs: number
+  /** Which input comes first among rows of one time: what a stream joins comes before it. */
+  readonly rank: number
   /** A table that is read to this offset before a stream that joins it starts; null: not (any more). */
   loadTo: number | null
 }
@@ -33,8 +37,10 @@ export interface UnreadableAt extends UnreadableRecord {
  * Hands a query its inputs in a reproducible order.
  *
  * Each step takes what has been read of every input of a group and cuts it at a common time: the smallest
- * last timestamp among inputs with data. So catching up through a backlog meets rows in the order live
- * running met them. An input at its end holds nobody back. Tables that a stream joins are read to their
+ * among the times that inputs with data have reached. So catching up through a backlog meets rows in the
+ * order live running met them, and wherever slices and restarts cut the inputs, rows come in one order: of
+ * the highest event time their input had reached, then of the input, then of the offset. An input at its
+ * end holds nobody back. Tables that a stream joins are read to their
  * present end first, until the stream has moved.
  */
 export class InputFeed {
@@ -69,13 +75,16 @@ export class InputFeed {
       const start =
         options.reset === 'latest' && !alwaysWhole.has(input.source) ? ends.lastStable : ends.logStart
       const offset = known?.offset ?? start
+      const eventTimeMs = known?.metadata ? Number(known.metadata) : -1
       return {
         input,
         readOffset: offset,
         consumedOffset: offset,
         waiting: null,
-        eventTimeMs: known?.metadata === undefined || known.metadata === '' ? -1 : Number(known.metadata),
+        eventTimeMs,
         loadTo: joined.has(input.source) ? ends.lastStable : null,
+        readTimeMs: eventTimeMs,
+        rank: joined.has(input.source) ? input.index - run.inputs.length : input.index,
       }
     })
     const groups = new Map<number, InputState[]>()
@@ -158,13 +167,13 @@ export class InputFeed {
     const loading = group.filter((s) => s.loadTo !== null && s.consumedOffset < s.loadTo)
     if (loading.length === 0) for (const s of group) s.loadTo = null
     const active = loading.length > 0 ? loading : group
-    const reads = active.filter((s) => s.waiting === null).map((s) => this.#read(s))
+    const reads = active.filter((s) => s.waiting === null).map((s) => this.#read(s, group.length > 1))
     if (reads.length > 0) await Promise.all(reads)
     const ready = active.filter((s) => s.waiting !== null)
     if (ready.length === 0) return false
     // Only the inputs of one group meet; a lone one is never cut.
-    const bound =
-      ready.length === 1 ? Infinity : Math.min(...ready.map((s) => lastTimestamp(s.waiting!.batch)))
+    const first = ready.length === 1 ? null : ready.reduce((a, b) => (isBefore(b, a) ? b : a))
+    const bound = first === null ? null : { timeMs: first.readTimeMs, rank: first.rank }
     for (const state of ready) this.#handOver(state, bound)
     await this.#run.drain()
     // Everything handed over has left as bytes or lies in state: nothing refers to the slices any more.
@@ -172,27 +181,34 @@ export class InputFeed {
     return true
   }
 
-  async #read(state: InputState): Promise<void> {
+  /** @param meetsOthers  whether its rows are put in order with those of other inputs */
+  async #read(state: InputState, meetsOthers: boolean): Promise<void> {
     const { input } = state
     const slice = await this.#reader.read(input.source.source, input.partition, state.readOffset)
     if (slice === null) return
     state.readOffset = slice.nextOffset
+    const { batch } = slice.decoded
     state.waiting = {
-      batch: slice.decoded.batch,
+      batch: meetsOthers ? inOrderFrom(state, batch) : batch,
       from: 0,
       unreadable: slice.decoded.unreadable,
       slice,
     }
   }
 
-  #handOver(state: InputState, boundMs: number): void {
+  /** @param bound  the time and rank up to which rows may go; null: all */
+  #handOver(state: InputState, bound: { readonly timeMs: number; readonly rank: number } | null): void {
     const { waiting } = state
     assert(waiting, 'an input that is handed over has rows waiting')
     const { batch, from } = waiting
     let to = batch.size
-    if (boundMs !== Infinity) {
+    if (bound !== null) {
       to = from
-      while (to < batch.size && batch.timestamps[batch.position(to)]! <= boundMs) to++
+      const isFirst = state.rank <= bound.rank
+      for (; to < batch.size; to++) {
+        const timeMs = batch.orderAt(batch.position(to))
+        if (timeMs > bound.timeMs || (timeMs === bound.timeMs && !isFirst)) break
+      }
     }
     if (to === batch.size) {
       state.consumedOffset = state.readOffset
@@ -214,6 +230,21 @@ export class InputFeed {
     state.eventTimeMs = Math.max(state.eventTimeMs, lastTimestamp(part))
     this.#run.feed(state.input, part)
   }
+}
+
+function isBefore(a: InputState, b: InputState): boolean {
+  return a.readTimeMs < b.readTimeMs || (a.readTimeMs === b.readTimeMs && a.rank < b.rank)
+}
+
+/** The rows just read of an input, with their order among those of others. */
+function inOrderFrom(state: InputState, batch: Batch): Batch {
+  const order = new Float64Array(batch.rows)
+  for (let n = 0; n < batch.size; n++) {
+    const row = batch.position(n)
+    state.readTimeMs = Math.max(state.readTimeMs, batch.timestamps[row]!)
+    order[row] = state.readTimeMs
+  }
+  return batch.with({ order })
 }
 
 /** Rows [from, to) of a batch's selection. */

@@ -198,6 +198,7 @@ class Kernel {
       timestamps: batch.timestamps,
       absent: batch.absent,
       windows: batch.windows,
+      order: batch.order,
       origin: batch.origin,
       headers: batch.headers,
     })
@@ -315,6 +316,7 @@ function runOverTable(kernel: Kernel, batch: Batch): Batch {
     absent,
     old: before === null ? null : { vectors: before.vectors, absent: oldAbsent! },
     windows: batch.windows,
+    order: batch.order,
     origin: batch.origin,
     headers: batch.headers,
   })

@@ -7,7 +7,7 @@ interface InputRow {
 }
 
 /**
- * The rows of several inputs' batches as one sequence: always the head with the lowest timestamp, of the
+ * The rows of several inputs' batches as one sequence: always the head that comes first in time, of the
  * earlier input among equals. Order within an input never changes.
  */
 export function* mergedRows(batches: readonly (Batch | null)[]): Iterable<InputRow> {
@@ -18,10 +18,10 @@ export function* mergedRows(batches: readonly (Batch | null)[]): Iterable<InputR
     for (let input = 0; input < batches.length; input++) {
       const batch = batches[input]
       if (!batch || heads[input]! >= batch.size) continue
-      const timestampMs = batch.timestamps[batch.position(heads[input]!)]!
-      if (best < 0 || timestampMs < bestMs) {
+      const orderMs = batch.orderAt(batch.position(heads[input]!))
+      if (best < 0 || orderMs < bestMs) {
         best = input
-        bestMs = timestampMs
+        bestMs = orderMs
       }
     }
     if (best < 0) return

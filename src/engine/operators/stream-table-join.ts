@@ -61,10 +61,10 @@ export class StreamTableJoinOperator implements Operator {
   #processMerged(left: Batch | null, right: Batch | null): void {
     const rightSize = right === null ? 0 : right.size
     let nextRight = 0
-    const keepUntil = (timestampMs: number): void => {
+    const keepUntil = (orderMs: number): void => {
       for (; nextRight < rightSize; nextRight++) {
         const row = right!.position(nextRight)
-        if (right!.timestamps[row]! > timestampMs) return
+        if (right!.orderAt(row) > orderMs) return
         this.#keep(right!, row)
       }
     }
@@ -72,7 +72,7 @@ export class StreamTableJoinOperator implements Operator {
       const found = new Found(left.rows)
       for (let n = 0; n < left.size; n++) {
         const row = left.position(n)
-        keepUntil(left.timestamps[row]!)
+        keepUntil(left.orderAt(row))
         this.#lookUp(left, row, found)
       }
       this.#emit(left, found)
