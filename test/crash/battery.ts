@@ -5,22 +5,27 @@ import { seededRandom, type Random } from '../../src/base/random.ts'
 import type { Breakage } from './breakage.ts'
 import { compareOrder, compareResults, type Difference } from './compare.ts'
 import { newInput, readInput, writeInput } from './input.ts'
-import { runLife, type Life } from './life.ts'
+import { runLife, type Life, type LifeEnd } from './life.ts'
 import { recordAtATime, type Reference } from './reference.ts'
 import { readResults, type Results } from './results.ts'
 
 export interface BatteryOptions {
-  /** How many kills there are to be. */
-  readonly kills: number
   readonly seed: number
   /** How many readings the vehicles send. */
   readonly readings: number
-  /** Where its directories are made; those of failed runs stay. */
+  /** Where its directories are made; those of runs that differ stay. */
   readonly directory: string
-  /** Breaks commits of all but the undisturbed run. */
-  readonly breakage?: Breakage
   /** Told of what happens, a line each. */
   readonly onProgress?: (line: string) => void
+}
+
+export interface KillOptions {
+  /** How many kills there are to be. */
+  readonly kills: number
+  /** Breaks commits. */
+  readonly breakage?: Breakage
+  /** Where processes are killed. Default: every crash point, and times between. */
+  readonly points?: readonly CrashPoint[]
 }
 
 export interface BatteryReport {
@@ -38,68 +43,116 @@ export interface BatteryReport {
   } | null
 }
 
+const UNDISTURBED = 'undisturbed'
 /** Kills in one run before it is left to finish. */
 const KILLS_PER_RUN_MAX = 6
 
+/** A seed at which the undisturbed run itself is wrong, or nothing dies, ends here and not never. */
+const RUNS_PER_KILL_MAX = 3
+
 /**
- * Runs the pipeline undisturbed, then again and again over copies of the same input with the process killed
- * several times in each run, until there were as many kills as asked for; compares each run's results.
+ * The pipeline over one input: run undisturbed once, and then, as often as {@link run} is called, over copies
+ * of the same input with the process killed several times in each run.
  */
-export async function runBattery(options: BatteryOptions): Promise<BatteryReport> {
-  const { seed, onProgress = () => {} } = options
-  const random = seededRandom(seed)
-  const directory = await mkdtemp(join(options.directory, 'millrace-crash-'))
-  const input = join(directory, 'input')
-  await writeInput(input, newInput(seed, options.readings))
+export class Battery {
+  readonly #options: BatteryOptions
+  /** Holds the input, the undisturbed run and those that differ. */
+  readonly #directory: string
+  readonly #expected: Results
+  readonly #reference: Reference
+  readonly #passes: Readonly<Record<CrashPoint, number>>
+  readonly #tookMs: number
+  #runs = 0
+  #keeps = false
 
-  const undisturbed = join(directory, 'undisturbed')
-  await cp(input, undisturbed, { recursive: true })
-  const end = await runLife(undisturbed, { ...newLife(random, null), kill: null, killAfterMs: null })
-  if (end.kind !== 'finished') throw new Error(`The undisturbed run did not finish. ${JSON.stringify(end)}`)
-  onProgress(`undisturbed: ${Math.round(end.tookMs)} ms, ${end.passes['cycle-after-commit']} commits`)
-  const expected = await readResults(undisturbed)
-  const reference = await recordAtATime(await readInput(input))
-  const own = checkUndisturbed(expected, reference)
-  const tally = new Tally()
-  if (own.length > 0) tally.add(own, undisturbed, ['none: the undisturbed run'])
+  private constructor(
+    options: BatteryOptions,
+    directory: string,
+    undisturbed: Extract<LifeEnd, { kind: 'finished' }>,
+    expected: Results,
+    reference: Reference,
+  ) {
+    this.#options = options
+    this.#directory = directory
+    this.#passes = undisturbed.passes
+    this.#tookMs = undisturbed.tookMs
+    this.#expected = expected
+    this.#reference = reference
+  }
 
-  const plan = new KillPlan(random, end.passes, end.tookMs)
-  for (let run = 0; tally.kills < options.kills; run++) {
-    const name = join(directory, `run-${run}`)
-    await cp(input, name, { recursive: true })
+  /** @throws Error if the undisturbed run does not finish */
+  static async prepare(options: BatteryOptions): Promise<Battery> {
+    const directory = await mkdtemp(join(options.directory, 'millrace-crash-'))
+    const input = join(directory, 'input')
+    await writeInput(input, newInput(options.seed, options.readings))
+    const undisturbed = join(directory, UNDISTURBED)
+    await cp(input, undisturbed, { recursive: true })
+    const end = await runLife(undisturbed, newLife(seededRandom(options.seed), null))
+    if (end.kind !== 'finished') throw new Error(`The undisturbed run did not finish. ${JSON.stringify(end)}`)
+    options.onProgress?.(
+      `undisturbed: ${Math.round(end.tookMs)} ms, ${end.passes['cycle-after-commit']} commits`,
+    )
+    const reference = await recordAtATime(await readInput(input))
+    return new Battery(options, directory, end, await readResults(undisturbed), reference)
+  }
+
+  /** Runs until there were as many kills as asked for; compares each run's results with the undisturbed one's. */
+  async run(options: KillOptions): Promise<BatteryReport> {
+    const random = seededRandom(this.#options.seed)
+    const tally = new Tally()
+    const own = checkUndisturbed(this.#expected, this.#reference)
+    if (own.length > 0) this.#add(tally, own, UNDISTURBED, [])
+    const plan = new KillPlan(random, this.#passes, this.#tookMs, options.points ?? null)
+    const runsMax = options.kills * RUNS_PER_KILL_MAX
+    for (let run = 0; tally.kills < options.kills && run < runsMax; run++) {
+      await this.#runOnce(random, plan, tally, options)
+    }
+    return tally
+  }
+
+  /** Removes everything but what differed. */
+  async close(): Promise<void> {
+    if (!this.#keeps) await rm(this.#directory, { recursive: true })
+  }
+
+  async #runOnce(random: Random, plan: KillPlan, tally: Tally, options: KillOptions): Promise<void> {
+    const name = `run-${this.#runs++}`
+    const directory = join(this.#directory, name)
+    await cp(join(this.#directory, 'input'), directory, { recursive: true })
     const kills: string[] = []
     const max = Math.min(1 + random.below(KILLS_PER_RUN_MAX), options.kills - tally.kills)
     const losesState = random.below(3) === 0
-    let failure: string | null = null
-    for (let finished = false; !finished;) {
+    let end: LifeEnd
+    for (;;) {
       const life = {
         ...newLife(random, options.breakage ?? null),
         ...(kills.length < max ? plan.next(kills.length) : {}),
       }
-      const ended = await runLife(name, life)
-      const place =
-        life.kill === null ? `after ${life.killAfterMs} ms` : `${life.kill.point}, pass ${life.kill.pass}`
-      if (ended.kind === 'killed') {
-        kills.push(place)
-        tally.killed(life.kill?.point ?? 'random time')
-        if (losesState) await rm(join(name, 'state'), { recursive: true, force: true })
-      } else {
-        finished = true
-        if (ended.kind === 'failed') failure = ended.detail
-      }
+      end = await runLife(directory, life)
+      if (end.kind !== 'killed') break
+      kills.push(
+        life.kill === null ? `after ${life.killAfterMs} ms` : `${life.kill.point}, pass ${life.kill.pass}`,
+      )
+      tally.killed(life.kill?.point ?? 'random time')
+      if (losesState) await rm(join(directory, 'state'), { recursive: true, force: true })
     }
     const differences: Difference[] =
-      failure === null
-        ? compareResults(await readResults(name), expected, reference)
-        : [{ kind: 'wrong', detail: failure }]
-    onProgress(
-      `run ${run}: ${kills.length} kills${losesState ? ', state deleted after each' : ''}${kills.length > 0 ? ` (${kills.join('; ')})` : ''}: ${differences.length === 0 ? 'same' : `${differences.length} differences, as ${differences[0]!.detail}`}`,
+      end.kind === 'finished'
+        ? compareResults(await readResults(directory), this.#expected, this.#reference)
+        : [{ kind: 'wrong', detail: end.detail }]
+    const outcome =
+      differences.length === 0 ? 'same' : `${differences.length} differences, as ${differences[0]!.detail}`
+    this.#options.onProgress?.(
+      `${name}: ${kills.length} kills${losesState ? ', state deleted after each' : ''} (${kills.join('; ')}): ${outcome}`,
     )
-    if (differences.length > 0) tally.add(differences, name, kills)
-    else await rm(name, { recursive: true })
+    if (differences.length > 0) this.#add(tally, differences, name, kills)
+    else await rm(directory, { recursive: true })
   }
-  if (tally.first === null) await rm(directory, { recursive: true })
-  return tally
+
+  #add(tally: Tally, differences: readonly Difference[], name: string, kills: readonly string[]): void {
+    this.#keeps = true
+    tally.add(differences, join(this.#directory, name), kills)
+  }
 }
 
 /** The undisturbed run has to be right, too, and to have something to compare. */
@@ -146,14 +199,22 @@ class KillPlan {
   readonly #random: Random
   readonly #passes: Readonly<Record<CrashPoint, number>>
   readonly #tookMs: number
+  readonly #only: readonly CrashPoint[] | null
   #points: CrashPoint[] = []
 
   /**
    * @param passes  how often an undisturbed run comes through each point
    * @param tookMs  how long it takes
+   * @param only  the places to choose from; null: all of them, and any time
    */
-  constructor(random: Random, passes: Readonly<Record<CrashPoint, number>>, tookMs: number) {
+  constructor(
+    random: Random,
+    passes: Readonly<Record<CrashPoint, number>>,
+    tookMs: number,
+    only: readonly CrashPoint[] | null,
+  ) {
     this.#random = random
+    this.#only = only
     this.#passes = passes
     this.#tookMs = tookMs
   }
@@ -161,10 +222,10 @@ class KillPlan {
   /** @param killsBefore  in the same run: the less is left to do, the earlier the kill must come */
   next(killsBefore: number): Pick<Life, 'kill' | 'killAfterMs'> {
     const share = 1 / (1 + killsBefore)
-    if (this.#random.below(4) === 0) {
+    if (this.#only === null && this.#random.below(4) === 0) {
       return { kill: null, killAfterMs: Math.ceil(this.#random.next() * this.#tookMs * share) }
     }
-    if (this.#points.length === 0) this.#points = shuffled(CRASH_POINTS, this.#random)
+    if (this.#points.length === 0) this.#points = shuffled(this.#only ?? CRASH_POINTS, this.#random)
     const point = this.#points.pop()!
     const passes = Math.max(1, Math.floor(this.#passes[point] * share * 0.7))
     return { kill: { point, pass: 1 + this.#random.below(passes) }, killAfterMs: null }

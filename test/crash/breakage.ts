@@ -1,3 +1,4 @@
+import { crashPoint } from '../../src/base/crash-points.ts'
 import { EmbeddedLog } from '../../src/log/embedded-log.ts'
 import type { CommitGroup, CommitOutcome } from '../../src/log/log.ts'
 
@@ -6,6 +7,8 @@ import type { CommitGroup, CommitOutcome } from '../../src/log/log.ts'
  * - `skip-changelog`: changes of state are not written,
  * - `offsets-first`: input offsets are committed before what came of the input,
  * - `offsets-last`: and after it.
+ *
+ * Of a commit in two halves, the first one passes `cycle-after-commit`, too.
  */
 export const BREAKAGES = ['skip-changelog', 'offsets-first', 'offsets-last'] as const
 
@@ -32,11 +35,14 @@ export function breakCommits(breakage: Breakage): void {
       }
       case 'offsets-first': {
         const outcome = await commit.call(this, { ...group, appends: [] })
-        return outcome.kind === 'committed' ? commit.call(this, { ...group, offsets: [] }) : outcome
+        if (outcome.kind !== 'committed') return outcome
+        crashPoint('cycle-after-commit')
+        return commit.call(this, { ...group, offsets: [] })
       }
       case 'offsets-last': {
         const outcome = await commit.call(this, { ...group, offsets: [] })
         if (outcome.kind !== 'committed') return outcome
+        crashPoint('cycle-after-commit')
         await commit.call(this, { ...group, appends: [] })
         return outcome
       }

@@ -4,7 +4,7 @@
  */
 import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
-import { runBattery } from './battery.ts'
+import { Battery } from './battery.ts'
 import { BREAKAGES, type Breakage } from './breakage.ts'
 
 const { values } = parseArgs({
@@ -29,19 +29,22 @@ if (breakage !== undefined && !BREAKAGES.includes(breakage)) {
 }
 
 const seed = whole('seed')
-const report = await runBattery({
-  kills: whole('count'),
+const battery = await Battery.prepare({
   seed,
   readings: whole('readings'),
   directory: tmpdir(),
-  ...(breakage === undefined ? {} : { breakage }),
   onProgress: (line) => console.log(line),
 })
+const report = await battery.run({
+  kills: whole('count'),
+  ...(breakage === undefined ? {} : { breakage }),
+})
+await battery.close()
 const { kills, lost, doubled, wrong, first } = report
 console.log([...report.places].map(([place, count]) => `${place} ${count}`).join(', '))
 if (first !== null) {
   console.log(`seed ${seed}; first difference: ${first.detail}`)
-  console.log(`after kills at: ${first.kills.join('; ')}; kept in ${first.directory}`)
+  console.log(`after kills at: ${first.kills.join('; ') || 'none'}; kept in ${first.directory}`)
 }
 console.log(`crash: ${kills} kills, lost ${lost}, doubled ${doubled}, wrong ${wrong}`)
 process.exitCode = lost + doubled + wrong === 0 ? 0 : 1
