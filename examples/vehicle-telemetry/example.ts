@@ -87,7 +87,7 @@ export async function runExample(options: ExampleOptions, context: ExampleContex
     const summary = await summarise(millrace, starts, { topic: TOPIC, records: fleet.produced, seconds })
     const lines = summaryLines(summary, terminal, {
       dataDirectory,
-      again: againText(isWhole, fleet.produced),
+      again: againText(isWhole, fleet.produced, recorded?.length === 0),
     })
     terminal.out(`${lines.join('\n')}\n`)
   } finally {
@@ -104,7 +104,8 @@ function stopAfter(durationMs: number | null, { clock, stop }: ExampleContext): 
   return AbortSignal.any([stop, timeIsOver.signal])
 }
 
-function againText(isWhole: boolean, produced: number): string {
+function againText(isWhole: boolean, produced: number, isEmpty: boolean): string {
+  if (isEmpty) return 'The file has no rows.'
   if (!isWhole) return 'Start it again and it goes on from here.'
   return produced === 0
     ? 'All of the file was there already, so nothing was added; --fresh replays it from the start.'

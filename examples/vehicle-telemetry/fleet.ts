@@ -1,5 +1,6 @@
-import { pause } from './pump.ts'
 import type { Clock, Millrace, RowObject, RowStream } from '../../src/index.ts'
+import { pause } from './pump.ts'
+import { recordCount } from './topic-ends.ts'
 
 /** One vehicle in its newest minute. */
 export interface VehicleRow {
@@ -29,6 +30,8 @@ export type VehicleState = 'ok' | 'fast' | 'hot' | 'overheating' | 'silent'
 /** Shown for so long after a reading above the limit, in event time. */
 const FAST_FOR_MS = 5_000
 const ALERTS_KEPT = 200
+/** The summary counts what is in the log; the view need not wait longer than this for it. */
+const ARRIVAL_MS_MAX = 2_000
 
 /**
  * What the views show, gathered from running queries: push queries over the table of minutes, the stream of
@@ -44,6 +47,8 @@ export class Fleet {
   readonly #alerts: AlertLine[] = []
   readonly #streams: RowStream[] = []
   readonly #running: Promise<void>[] = []
+  /** Topics of alerts: how many events were there at first, and how many have come since. */
+  readonly #followed: { readonly topic: string; readonly from: number; seen: number }[] = []
   readonly #onAlert: (line: AlertLine) => void
   #eventTimeMs = -1
   #produced = 0
@@ -61,22 +66,20 @@ export class Fleet {
     this.#follow('SELECT vehicle_id, ROWTIME AS at_ms FROM overspeed EMIT CHANGES;', (row) =>
       this.#fastAtMs.set(row['VEHICLE_ID'] as string, row['AT_MS'] as number),
     )
-    for (const alert of this.alertNames) {
+    for (const { writes: alert, topic, kind } of this.#millrace.queries()) {
+      if (kind !== 'alert' || alert === null || topic === null) continue
       const [open] = await this.#millrace.sql(`SELECT * FROM ${alert}_state;`)
       if (open?.kind === 'rows') {
         for (const row of open.rows)
           this.#note(Object.fromEntries(open.schema.columns.map((c, i) => [c.name, row[i]])) as RowObject)
       }
+      const followed = { topic, from: recordCount(this.#millrace, topic), seen: 0 }
+      this.#followed.push(followed)
       this.#follow(`SELECT * FROM ${alert} EMIT CHANGES;`, (row) => {
+        followed.seen++
         this.#onAlert(this.#note(row))
       })
     }
-  }
-
-  get alertNames(): string[] {
-    return this.#millrace
-      .queries()
-      .flatMap((q) => (q.kind === 'alert' && q.writes !== null ? [q.writes] : []))
   }
 
   /** In order of their ids. */
@@ -129,9 +132,13 @@ export class Fleet {
     return (this.#fastAtMs.get(vehicle) ?? -Infinity) > this.#eventTimeMs - FAST_FOR_MS ? 'fast' : 'ok'
   }
 
-  /** Lets what is committed arrive, then ends the queries. @throws what a query failed with */
+  /** Lets the alerts that are committed arrive, then ends the queries. @throws what a query failed with */
   async close(): Promise<void> {
-    await pause(this.#clock, 100, new AbortController().signal)
+    const startedMs = this.#clock.monotonicMs()
+    const isBehind = (): boolean =>
+      this.#followed.some(({ topic, from, seen }) => seen < recordCount(this.#millrace, topic) - from)
+    while (isBehind() && this.#clock.monotonicMs() < startedMs + ARRIVAL_MS_MAX)
+      await pause(this.#clock, 20, new AbortController().signal)
     for (const stream of this.#streams) await stream.close()
     await Promise.all(this.#running)
   }

@@ -1,5 +1,6 @@
 import { styled, type Terminal } from '../../src/cli/terminal.ts'
 import type { Millrace, QueryStatus } from '../../src/index.ts'
+import { endsOf, recordCount, sum } from './topic-ends.ts'
 import { grouped } from './view-text.ts'
 
 /** What one run did. */
@@ -53,9 +54,9 @@ export async function summarise(
   return {
     records: run.records,
     seconds: run.seconds,
-    recordsInTopic: sum(endsOf(millrace, run.topic)),
+    recordsInTopic: recordCount(millrace, run.topic),
     windows: windows?.kind === 'rows' ? windows.rows.length : 0,
-    overspeed: sum(endsOf(millrace, overspeedTopic)) - sum(overspeedStart),
+    overspeed: recordCount(millrace, overspeedTopic) - sum(overspeedStart),
     fired,
     resolved,
     firing,
@@ -109,13 +110,4 @@ export function summaryLines(
     `Ask for more: ${styled(terminal, 'bold', shell)}`,
     `  and there: SELECT * FROM vehicle_minutes WHERE vehicle_id = '…';  SHOW ALERTS;`,
   ]
-}
-
-function endsOf(millrace: Millrace, topic: string): number[] {
-  const partitions = millrace.log.topic(topic)?.partitions ?? 0
-  return Array.from({ length: partitions }, (_, p) => millrace.log.ends(topic, p).lastStable)
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0)
 }
