@@ -101,6 +101,11 @@ export interface InsertSelect {
 export interface InsertValues {
   readonly kind: 'insert-values'
   readonly into: DataSource
+  /** Appended in one commit, or none of them. */
+  readonly rows: readonly InsertedRow[]
+}
+
+export interface InsertedRow {
   /** One value per column of the source's schema: evaluated when executed (they may call UNIX_TIMESTAMP()). */
   readonly values: readonly Expr[]
   /** null: now. */

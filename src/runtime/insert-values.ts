@@ -5,10 +5,25 @@ import { compileOverRow, type CompileContext } from '../engine/compile/cursor.ts
 import { ByteWriter } from '../formats/byte-writer.ts'
 import type { Format } from '../formats/format.ts'
 import type { ProducerRecord } from '../log/log.ts'
-import type { InsertValues } from '../plan/command.ts'
+import type { InsertedRow, InsertValues } from '../plan/command.ts'
 import type { DataSource, FormatName, FormatSpec } from '../plan/data-source.ts'
 import { keyColumns, valueColumns, type Column } from '../plan/schema.ts'
 import type { Row, SqlValue } from '../plan/sql-value.ts'
+
+/**
+ * The records an INSERT … VALUES appends, one per row.
+ *
+ * @throws SqlError when a value of any row cannot be computed or written
+ */
+export function recordsToInsert(
+  command: InsertValues,
+  context: CompileContext,
+  formatOf: (name: FormatName) => Format | undefined,
+  clock: Clock,
+): readonly ProducerRecord[] {
+  const { into, rows } = command
+  return rows.map((row) => recordToInsert(into, row, context, formatOf, clock))
+}
 
 /**
  * The record an INSERT … VALUES appends. A value row is always written: nulls in all columns are a row,
@@ -16,13 +31,13 @@ import type { Row, SqlValue } from '../plan/sql-value.ts'
  *
  * @throws SqlError when a value cannot be computed or written
  */
-export function recordToInsert(
-  command: InsertValues,
+function recordToInsert(
+  into: DataSource,
+  { values, rowtime }: InsertedRow,
   context: CompileContext,
   formatOf: (name: FormatName) => Format | undefined,
   clock: Clock,
 ): ProducerRecord {
-  const { into, values, rowtime } = command
   const evaluate = (what: string, compute: () => SqlValue): SqlValue => {
     try {
       return compute()

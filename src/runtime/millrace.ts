@@ -18,7 +18,6 @@ import { functionRegistry } from '../functions/registry.ts'
 import type {
   CommitGroup,
   CommitOwner,
-  Delivery,
   Log,
   Producer,
   ProducerRecord,
@@ -37,6 +36,7 @@ import { parseStatements } from '../sql/parse.ts'
 import { WorkerState } from '../state/worker-state.ts'
 import { Catalog, put } from './catalog.ts'
 import { encodeData, type NewData } from './data.ts'
+import { groupOf } from './append-together.ts'
 import { DEFINITIONS_TOPIC, encodeChanges, readDefinitions } from './definitions.ts'
 import type { Effects } from './effects.ts'
 import { PROCESSING_LOG, PROCESSING_LOG_TOPIC, processingLogEntries } from './processing-log.ts'
@@ -470,9 +470,10 @@ class LogHost implements StatementHost {
     for (const id of effects.resume) await this.worker.pause(id, false)
   }
 
-  append(record: ProducerRecord): Promise<Delivery> {
-    this.requireTopic(record.topic)
-    return this.producer.send(record)
+  async append(records: readonly ProducerRecord[]): Promise<void> {
+    for (const { topic } of records) this.requireTopic(topic)
+    if (records.length === 1) await this.producer.send(records[0]!)
+    else await commit(this.log, groupOf(records, this.log, this.#owner, this.#random, this.clock))
   }
 
   async pull(query: PullQuery, context: CompileContext): Promise<readonly Row[]> {

@@ -3,7 +3,7 @@ import { SqlError } from '../base/errors.ts'
 import type { CompileContext } from '../engine/compile/cursor.ts'
 import type { Format } from '../formats/format.ts'
 import type { FunctionContext, FunctionRegistry } from '../functions/function.ts'
-import type { Delivery, ProducerRecord } from '../log/log.ts'
+import type { ProducerRecord } from '../log/log.ts'
 import type { Command, PullQuery, PushQuery } from '../plan/command.ts'
 import type { FormatName } from '../plan/data-source.ts'
 import { printPlan } from '../plan/print.ts'
@@ -11,7 +11,7 @@ import type { Row } from '../plan/sql-value.ts'
 import type { Statement } from '../sql/ast.ts'
 import { parseStatements } from '../sql/parse.ts'
 import { effectsOf, type Effects } from './effects.ts'
-import { recordToInsert } from './insert-values.ts'
+import { recordsToInsert } from './insert-values.ts'
 import { prepareStatement } from './prepare-statement.ts'
 import type { RowStream } from './row-stream.ts'
 import { checkSetting, settingName } from './settings.ts'
@@ -36,7 +36,8 @@ export interface StatementHost extends Omit<Shown, 'settings' | 'variables'> {
   functionContext(settings: ReadonlyMap<string, string>): FunctionContext
   /** Makes the effects durable in one commit, then starts and stops queries. */
   apply(effects: Effects): Promise<void>
-  append(record: ProducerRecord): Promise<Delivery>
+  /** All in one commit, or none. Resolves when they are durable. */
+  append(records: readonly ProducerRecord[]): Promise<void>
   /** Ends a running push query; false if there is none of this id. */
   endPushQuery(id: string): Promise<boolean>
   pull(query: PullQuery, context: CompileContext): Promise<readonly Row[]>
@@ -134,8 +135,10 @@ export class StatementRunner {
         settings.delete(settingName(command.name))
         return message(`The setting '${command.name}' has its default again.`)
       case 'insert-values':
-        await host.append(recordToInsert(command, this.#compileContext(session), host.formatOf, host.clock))
-        return message(`1 row inserted into ${command.into.name}.`)
+        await host.append(recordsToInsert(command, this.#compileContext(session), host.formatOf, host.clock))
+        return message(
+          `${command.rows.length} row${command.rows.length === 1 ? '' : 's'} inserted into ${command.into.name}.`,
+        )
       case 'pull-query':
         return {
           kind: 'rows',

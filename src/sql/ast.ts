@@ -147,7 +147,15 @@ export interface InsertValuesStatement extends StatementBase {
   readonly target: Identifier
   /** null: no list written, i.e. all columns. */
   readonly columns: readonly Identifier[] | null
+  /** One or more; each has at least its parentheses. */
+  readonly rows: readonly ValueRow[]
+}
+
+/** The values of one row of INSERT … VALUES. */
+export interface ValueRow {
+  readonly kind: 'value-row'
   readonly values: readonly Expression[]
+  readonly at: Position
 }
 
 export interface DropSourceStatement extends StatementBase {

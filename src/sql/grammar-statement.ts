@@ -17,6 +17,7 @@ import type {
   Query,
   ShowWhat,
   Statement,
+  ValueRow,
 } from './ast.ts'
 import type { Alternatives } from './grammar-base.ts'
 import { QueryGrammar } from './grammar-query.ts'
@@ -431,7 +432,7 @@ export class StatementGrammar extends QueryGrammar {
 
   // ------------------------------------------------------------------------- INSERT, DROP, ALTER
 
-  /** insert : INSERT INTO identifier ((WITH properties)? query | columns? VALUES values) */
+  /** insert : INSERT INTO identifier ((WITH properties)? query | columns? VALUES valueRow (',' valueRow)*) */
   insert = this.RULE('insert', (): StatementBody => {
     this.CONSUME(K.INSERT)
     this.CONSUME(K.INTO)
@@ -451,12 +452,9 @@ export class StatementGrammar extends QueryGrammar {
         ALT: () => {
           const columns = this.OPTION2(() => this.SUBRULE(this.columns))
           this.CONSUME(K.VALUES)
-          return {
-            kind: 'insert-values',
-            target,
-            columns: columns ?? null,
-            values: this.SUBRULE(this.values),
-          }
+          const rows: ValueRow[] = []
+          this.AT_LEAST_ONE_SEP({ SEP: T.Comma, DEF: () => rows.push(this.SUBRULE(this.valueRow)) })
+          return { kind: 'insert-values', target, columns: columns ?? null, rows }
         },
       },
     ])
@@ -469,6 +467,13 @@ export class StatementGrammar extends QueryGrammar {
     this.AT_LEAST_ONE_SEP({ SEP: T.Comma, DEF: () => columns.push(this.SUBRULE(this.identifier)) })
     this.CONSUME(T.CloseParen)
     return columns
+  })
+
+  /** valueRow : values */
+  valueRow = this.RULE('valueRow', (): ValueRow => {
+    const start = this.LA(1)
+    const values = this.SUBRULE(this.values)
+    return { kind: 'value-row', values, at: this.placeFrom(start) }
   })
 
   /** values : '(' (value (',' value)*)? ')' */

@@ -66,7 +66,13 @@ function printBody(s: Statement): string {
     case 'insert-select':
       return words('INSERT INTO', printName(s.target), withClause(s.properties), printQuery(s.query))
     case 'insert-values':
-      return words('INSERT INTO', printName(s.target), names(s.columns), 'VALUES', values(s.values))
+      return words(
+        'INSERT INTO',
+        printName(s.target),
+        names(s.columns),
+        'VALUES',
+        s.rows.map((row) => values(row.values)).join(', '),
+      )
     case 'drop-source':
       return words(
         'DROP',

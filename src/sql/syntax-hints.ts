@@ -282,11 +282,8 @@ function distinct({ found, inside }: Mistake): WrittenHint | undefined {
     : { message: 'There is no SELECT DISTINCT.', hint: 'GROUP BY the columns instead.' }
 }
 
-function valuesRows({ found, before, tokens, expects, rule }: Mistake): WrittenHint | undefined {
+function valuesRows({ found, before, tokens, rule }: Mistake): WrittenHint | undefined {
   if (!is(tokens[0], K.INSERT)) return undefined
-  if (is(found, T.Comma) && is(before, T.CloseParen) && expects(T.Semicolon)) {
-    return { message: 'INSERT … VALUES takes one row.', hint: 'Write one INSERT per row.' }
-  }
   if (is(found, K.SELECT) && rule === 'insert' && is(before, T.CloseParen)) {
     return { hint: 'INSERT INTO … SELECT takes no column list: name the columns with AS in the SELECT list.' }
   }

@@ -11,7 +11,7 @@ import { statementsFor, type Definition } from '../dsl/builder.ts'
 import { formatOf } from '../formats/registry.ts'
 import type { FunctionContext } from '../functions/function.ts'
 import { functionRegistry } from '../functions/registry.ts'
-import type { Delivery, ProducerRecord, RecordHeader, TopicDescription } from '../log/log.ts'
+import type { ProducerRecord, RecordHeader, TopicDescription } from '../log/log.ts'
 import type { RecordColumns } from '../log/records.ts'
 import { walkRecords } from '../log/walk-records.ts'
 import type { PullQuery } from '../plan/command.ts'
@@ -85,7 +85,9 @@ export class TestDriver {
   readonly #runner: StatementRunner
 
   constructor(options: TestDriverOptions = {}) {
-    this.#session = { settings: settingsFrom(options.settings ?? {}), variables: new Map() }
+    const settings = settingsFrom(options.settings ?? {})
+    if (options.compatibility === true) settings.set('millrace.compatibility', 'true')
+    this.#session = { settings, variables: new Map() }
     this.#host = new DriverHost(options)
     this.#runner = new StatementRunner(this.#host)
   }
@@ -254,17 +256,11 @@ class DriverHost implements StatementHost {
     this.#undelivered.push({ topic, record })
   }
 
-  async append(record: ProducerRecord): Promise<Delivery> {
-    const { topic } = record
-    const timestampMs = record.timestampMs ?? this.clock.nowMs()
-    this.appendRecord(topic, {
-      key: record.key,
-      value: record.value,
-      timestampMs,
-      headers: record.headers ?? [],
-    })
+  async append(records: readonly ProducerRecord[]): Promise<void> {
+    for (const { topic, key, value, timestampMs = this.clock.nowMs(), headers = [] } of records) {
+      this.appendRecord(topic, { key, value, timestampMs, headers })
+    }
     await Promise.resolve()
-    return { topic, partition: 0, offset: this.records(topic).length - 1, timestampMs }
   }
 
   async apply(effects: Effects): Promise<void> {

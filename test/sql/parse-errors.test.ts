@@ -75,7 +75,6 @@ describe('one mistake, one error with its place and what to do', () => {
       '1:1 There is no UPDATE statement. | Rows are changed by writing a new row for the key: INSERT INTO … VALUES ….',
     ],
     ['SELECT 1;', '1:9 The query has no FROM. | Every query reads a stream or a table: SELECT … FROM name.'],
-    ['INSERT INTO s VALUES (1), (2);', '1:25 INSERT … VALUES takes one row. | Write one INSERT per row.'],
     [
       'CREATE STREAM s (a INT) WITH (value_format = JSON);',
       '1:46 "JSON" cannot stand here: a literal is expected. | Texts are written in single quotes: \'JSON\'.',

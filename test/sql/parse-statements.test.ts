@@ -51,6 +51,7 @@ describe('every statement is read', () => {
       "INSERT INTO S (A, `b`) VALUES (1 + 2, ARRAY['x'], -5);",
     ],
     ['INSERT INTO s VALUES ();', 'INSERT INTO S VALUES ();'],
+    ["INSERT INTO s (a) VALUES (1), ('x') , (NULL);", "INSERT INTO S (A) VALUES (1), ('x'), (NULL);"],
     ['DROP STREAM IF EXISTS s DELETE TOPIC;', undefined],
     ['DROP TABLE "t-1";', 'DROP TABLE `t-1`;'],
     [

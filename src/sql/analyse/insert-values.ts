@@ -1,13 +1,13 @@
 import { SqlError, type Position } from '../../base/errors.ts'
 import { canImplicitlyCast } from '../../functions/cast.ts'
 import { readLiteral } from '../../functions/unification.ts'
-import type { InsertValues } from '../../plan/command.ts'
+import type { InsertedRow, InsertValues } from '../../plan/command.ts'
 import type { DataSource } from '../../plan/data-source.ts'
 import type { Expr } from '../../plan/expression.ts'
 import { printExpression } from '../../plan/print-expression.ts'
 import { keyColumns } from '../../plan/schema.ts'
 import { BIGINT, isNumeric, printType, sameType, type SqlType } from '../../plan/sql-type.ts'
-import type { Identifier, InsertValuesStatement } from '../ast.ts'
+import type { Identifier, InsertValuesStatement, ValueRow } from '../ast.ts'
 import { coerce } from './coerce.ts'
 import { isOn, type PrepareContext } from './context.ts'
 import { didYouMean } from './nearest-name.ts'
@@ -17,23 +17,47 @@ import { emptyScope, referenceText } from './scope.ts'
 import { typeExpression } from './type-expression.ts'
 import { isUntypedNull } from './untyped-null.ts'
 
-/** INSERT INTO … VALUES: one row of constant expressions. */
+/** INSERT INTO … VALUES: rows of constant expressions. */
 export function prepareInsertValues(statement: InsertValuesStatement, context: PrepareContext): InsertValues {
   const into = findSource(statement.target, context)
   checkTarget(into, statement, context)
   const names = targetColumns(into, statement)
-  if (names.length !== statement.values.length) {
-    throw new SqlError('SQL_INSERT_COUNT', {
-      message: `There are ${names.length} columns but ${statement.values.length} values.`,
-      at: statement.at,
-      hint: `The columns are ${names.map((n) => n.name).join(', ')}.`,
-    })
-  }
   const missing = keyColumns(into.schema).find((c) => !names.some((n) => n.name === c.name))
   if (into.kind === 'table' && missing !== undefined) {
     throw new SqlError('SQL_INSERT_WITHOUT_KEY', {
       message: `The table ${into.name} needs a value for its primary key column ${missing.name}.`,
       at: statement.at,
+    })
+  }
+  checkRowCount(statement, context)
+  return {
+    kind: 'insert-values',
+    into,
+    rows: statement.rows.map((row) => typeRow(row, names, into, context)),
+  }
+}
+
+function checkRowCount(statement: InsertValuesStatement, context: PrepareContext): void {
+  const second = statement.rows[1]
+  if (second === undefined || !isOn(context.settings, 'millrace.compatibility', false)) return
+  throw new SqlError('SQL_INSERT_ROWS', {
+    message: 'INSERT … VALUES takes one row.',
+    at: second.at,
+    hint: "Write one INSERT per row, or set 'millrace.compatibility' to 'false'.",
+  })
+}
+
+function typeRow(
+  row: ValueRow,
+  names: readonly { readonly name: string }[],
+  into: DataSource,
+  context: PrepareContext,
+): InsertedRow {
+  if (names.length !== row.values.length) {
+    throw new SqlError('SQL_INSERT_COUNT', {
+      message: `There are ${names.length} columns but ${row.values.length} values.`,
+      at: row.at,
+      hint: `The columns are ${names.map((n) => n.name).join(', ')}.`,
     })
   }
   const scope = emptyScope((reference, at) => {
@@ -45,7 +69,7 @@ export function prepareInsertValues(statement: InsertValuesStatement, context: P
   })
   const given = new Map<string, Expr>()
   for (const [i, { name }] of names.entries()) {
-    const node = statement.values[i]!
+    const node = row.values[i]!
     const expr = typeExpression(node, {
       scope,
       functions: context.functions,
@@ -59,8 +83,6 @@ export function prepareInsertValues(statement: InsertValuesStatement, context: P
     )
   }
   return {
-    kind: 'insert-values',
-    into,
     values: into.schema.columns.map(
       (c) => given.get(c.name) ?? { kind: 'literal', value: null, type: c.type },
     ),
