@@ -234,12 +234,15 @@ export abstract class ExpressionGrammar extends BaseGrammar {
     const start = this.LA(1)
     const operand = this.SUBRULE(this.primary)
     let result = operand
-    this.OPTION(() => {
-      this.CONSUME(K.AT)
-      this.CONSUME(K.TIME)
-      this.CONSUME(K.ZONE)
-      const zone = this.SUBRULE(this.string)
-      result = { kind: 'at-time-zone', operand, zone, at: this.placeFrom(start) }
+    this.OPTION({
+      GATE: () => this.LA(2).tokenType === K.TIME && this.LA(3).tokenType === K.ZONE,
+      DEF: () => {
+        this.CONSUME(K.AT)
+        this.CONSUME(K.TIME)
+        this.CONSUME(K.ZONE)
+        const zone = this.SUBRULE(this.string)
+        result = { kind: 'at-time-zone', operand, zone, at: this.placeFrom(start) }
+      },
     })
     return result
   })

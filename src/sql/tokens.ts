@@ -6,7 +6,7 @@ import { createToken, Lexer, type TokenType } from 'chevrotain'
  */
 
 const RESERVED_WORDS = [
-  'ADVANCE', 'ALL', 'AND', 'AS', 'AT', 'BEGINNING', 'BETWEEN', 'BY', 'CASE', 'CAST', 'CATALOG', 'CONNECTOR',
+  'ADVANCE', 'ALL', 'AND', 'AS', 'BEGINNING', 'BETWEEN', 'BY', 'CASE', 'CAST', 'CATALOG', 'CONNECTOR',
   'CONNECTORS', 'CREATE', 'DAYS', 'DECIMAL', 'DELETE', 'DESCRIBE', 'DISTINCT', 'DROP', 'ELSE', 'END',
   'EXISTS', 'EXPORT', 'EXTENDED', 'FALSE', 'FROM', 'FULL', 'GROUP', 'HAVING', 'HOPPING', 'HOURS', 'IN',
   'INNER', 'INSERT', 'INTO', 'IS', 'JOIN', 'LEFT', 'LIKE', 'LIMIT', 'LIST', 'LOAD', 'MATERIALIZED',
@@ -27,6 +27,8 @@ const NON_RESERVED_WORDS = [
   // Alerts are ours: scripts written for ksqlDB may use these words as names.
   'AFTER', 'ALERT', 'ALERTS', 'ANNOTATIONS', 'DATA', 'EVERY', 'FIRE', 'FIRING', 'FOR', 'KEEP', 'LABELS',
   'NO', 'NOTIFY', 'REPEAT', 'RESOLVE', 'SEVERITY',
+  // ksqlDB reserves it, but times are often called so: it is a keyword before TIME ZONE only.
+  'AT',
 ] as const // oxfmt-ignore
 
 export type Word = (typeof RESERVED_WORDS)[number] | (typeof NON_RESERVED_WORDS)[number]

@@ -168,6 +168,8 @@ describe('words that are not reserved are names', () => {
     'SELECT * FROM S AS PARTITION PARTITION BY PARTITION;',
     'SELECT DATE(X), YEAR(Y), REPLACE(A, B) FROM IF;',
     'DROP STREAM IF;',
+    "SELECT AT, S.AT AS AT, AT AT TIME ZONE 'UTC' AS X FROM S AS AT WHERE AT > 1;",
+    'INSERT INTO S (AT) VALUES (1);',
   ])('%s', (sql) => {
     expect(canonical(sql)).toBe(sql)
   })
