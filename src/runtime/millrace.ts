@@ -45,7 +45,7 @@ import { PushQueryRun } from './push-query.ts'
 import type { PushQueryStatus, QueryStatus } from './query-status.ts'
 import type { RowObject } from './row-object.ts'
 import { RowStream } from './row-stream.ts'
-import { booleanSetting, settingsFrom } from './settings.ts'
+import { booleanSetting, settingOr, settingsFrom } from './settings.ts'
 import type { ConsumedRecord, StatementResult } from './statement-result.ts'
 import { StatementRunner, type Session, type StatementHost } from './statement-runner.ts'
 import { consumeTopic, rowsUpToEnd, type ConsumeOptions } from './topic-reader.ts'
@@ -401,7 +401,7 @@ class LogHost implements StatementHost {
         clock,
         compile: { functions: functionRegistry, functionContext: { clock, random, settings } },
         formatOf,
-        commitIntervalMs: options.commitIntervalMs ?? 100,
+        commitIntervalMs: options.commitIntervalMs ?? Number(settingOr(settings, 'commit.interval.ms')),
         transactionBytesMax: options.transactionBytesMax ?? 16 * 1024 * 1024,
         cache: settings.get('cache.max.bytes.buffering') !== '0',
         compatibility: booleanSetting(settings, 'millrace.compatibility'),
