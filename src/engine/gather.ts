@@ -193,18 +193,14 @@ export function withSelection(batch: Batch, selection: Int32Array): Batch {
 
 /** The same rows over bytes of their own: for whoever keeps a batch longer than the cycle's step that made it. */
 export function detach(batch: Batch): Batch {
-  const own = (vector: Vector | null): Vector | null => {
-    if (vector === null || vector.kind !== 'text') return vector
-    const values = new Array<SqlValue>(batch.rows).fill(null)
-    for (let n = 0; n < batch.size; n++) {
-      const row = batch.position(n)
-      values[row] = vector.value(row)
-    }
-    return new ValueVector(values)
-  }
-  const { old } = batch
-  return batch.with({
-    vectors: batch.vectors.map(own),
+  const rows = Int32Array.from({ length: batch.size }, (_, n) => batch.position(n))
+  const copy = gather(batch, rows)
+  // Only text still refers to the bytes it was read from.
+  const own = (vector: Vector | null): Vector | null =>
+    vector?.kind === 'text' ? new ValueVector(Array.from(rows, (_, n) => vector.value(n))) : vector
+  const { old } = copy
+  return copy.with({
+    vectors: copy.vectors.map(own),
     old: old === null ? null : { ...old, vectors: old.vectors.map(own) },
   })
 }

@@ -1,3 +1,4 @@
+import { ArrayArena } from '../base/array-memory.ts'
 import { assert } from '../base/assert.ts'
 import type { Log } from '../log/log.ts'
 import type { RecordColumns } from '../log/records.ts'
@@ -39,22 +40,31 @@ export class ReadSlice {
 }
 
 /**
- * Read buffers that are used again: pages that were touched before cost a twentieth of new ones, and the
+ * Memory of slices that is used again: pages that were touched before cost a twentieth of new ones, and the
  * collector has nothing to do (W1 1.8 to 2.7 M records per CPU second).
  */
-class BufferPool {
-  readonly #free: Uint8Array<ArrayBuffer>[] = []
+class SliceMemory {
+  readonly bytes = new Uint8Array(SLICE_BYTES_BEHIND)
+  /** The records' columns and the decoded vectors. */
+  readonly arrays = new ArrayArena(COLUMN_BYTES)
+}
 
-  take(): Uint8Array<ArrayBuffer> {
-    return this.#free.pop() ?? new Uint8Array(SLICE_BYTES_BEHIND)
+class SlicePool {
+  readonly #free: SliceMemory[] = []
+
+  take(): SliceMemory {
+    return this.#free.pop() ?? new SliceMemory()
   }
 
-  give(buffer: Uint8Array<ArrayBuffer>): void {
-    if (this.#free.length < POOLED_MAX) this.#free.push(buffer)
+  give(memory: SliceMemory): void {
+    memory.arrays.reset()
+    if (this.#free.length < POOLED_MAX) this.#free.push(memory)
   }
 }
 
 const POOLED_MAX = 16
+/** To begin with: an arena grows to what slices need. */
+const COLUMN_BYTES = 1 << 20
 
 interface CachedSlice {
   readonly fromOffset: number
@@ -71,7 +81,7 @@ export class SharedReader {
   readonly #log: Log
   readonly #formatOf: (name: FormatName) => Format | undefined
   readonly #sources = new Map<string, SharedSource>()
-  readonly #pool = new BufferPool()
+  readonly #pool = new SlicePool()
 
   constructor(log: Log, formatOf: (name: FormatName) => Format | undefined) {
     this.#log = log
@@ -91,14 +101,14 @@ export class SharedReader {
     if (cached !== undefined && cached.fromOffset === fromOffset && cached.columns === shared.wanted.size) {
       return cached.slice.hold()
     }
-    const buffer = this.#pool.take()
-    const records = await readRecords(this.#log, source.topic, partition, fromOffset, buffer)
+    const memory = this.#pool.take()
+    const records = await readRecords(this.#log, source.topic, partition, fromOffset, memory)
     if (records === null) {
-      this.#pool.give(buffer)
+      this.#pool.give(memory)
       return null
     }
-    const decoded = shared.decoder.decode(records.records, partition, shared.wanted)
-    const slice = new ReadSlice(decoded, records.nextOffset, () => this.#pool.give(buffer))
+    const decoded = shared.decoder.decode(records.records, partition, shared.wanted, memory.arrays)
+    const slice = new ReadSlice(decoded, records.nextOffset, () => this.#pool.give(memory))
     shared.slices.get(partition)?.slice.release()
     shared.slices.set(partition, { fromOffset, columns: shared.wanted.size, slice: slice.hold() })
     return slice
@@ -133,14 +143,14 @@ interface SharedSource {
 /**
  * The committed records of a partition from an offset on; null when there are none yet.
  *
- * @param buffer  where their bytes may be put
+ * @param memory  where their bytes and columns may be put
  */
 export async function readRecords(
   log: Log,
   topic: string,
   partition: number,
   fromOffset: number,
-  buffer?: Uint8Array<ArrayBuffer>,
+  memory?: SliceMemory,
 ): Promise<{ records: RecordColumns; nextOffset: number } | null> {
   const ends = log.ends(topic, partition)
   const from = Math.max(fromOffset, ends.logStart)
@@ -152,8 +162,11 @@ export async function readRecords(
     from,
     behind ? SLICE_BYTES_BEHIND : SLICE_BYTES,
     'read_committed',
-    buffer,
+    memory?.bytes,
   )
   if (slice.nextOffset <= from) return null
-  return { records: walkRecords(slice.bytes, from, slice.aborted), nextOffset: slice.nextOffset }
+  return {
+    records: walkRecords(slice.bytes, from, slice.aborted, memory?.arrays),
+    nextOffset: slice.nextOffset,
+  }
 }

@@ -1,3 +1,4 @@
+import type { ArrayMemory } from '../base/array-memory.ts'
 import { assert } from '../base/assert.ts'
 import type { ColumnDecoder, DecodeFailure, Format } from '../formats/format.ts'
 import { ValueVector, type Vector } from '../formats/vector.ts'
@@ -78,7 +79,12 @@ export class SourceDecoder {
   }
 
   /** @param wanted  positions in the source's schema */
-  decode(records: RecordColumns, partition: number, wanted: ReadonlySet<number>): DecodedRecords {
+  decode(
+    records: RecordColumns,
+    partition: number,
+    wanted: ReadonlySet<number>,
+    memory?: ArrayMemory,
+  ): DecodedRecords {
     const { count } = records
     const unreadable: UnreadableRecord[] = []
     const bad = new Set<number>()
@@ -104,13 +110,13 @@ export class SourceDecoder {
     const failures: DecodeFailure[] = []
     const wantedKeys = [...Array(this.#keyColumns).keys()].filter(wants)
     this.#keyDecoder
-      .decode(records.bytes, keyStarts, keyEnds, count, wantedKeys, failures)
+      .decode(records.bytes, keyStarts, keyEnds, count, wantedKeys, failures, memory)
       .forEach((vector, i) => (vectors[i] = vector))
     for (const f of failures.splice(0)) fail(f.row, 'key', f.reason)
 
     const wantedValues = this.#valuePositions.flatMap((column, i) => (wants(column) ? [i] : []))
     this.#valueDecoder
-      .decode(records.bytes, records.valueStarts, records.valueEnds, count, wantedValues, failures)
+      .decode(records.bytes, records.valueStarts, records.valueEnds, count, wantedValues, failures, memory)
       .forEach((vector, i) => (vectors[this.#valuePositions[i]!] = vector))
     for (const f of failures) fail(f.row, 'value', f.reason)
     for (const [column, header] of this.#headerColumns) vectors[column] = headerVector(records, header)

@@ -1,9 +1,15 @@
+import { ownArrays, type ArrayMemory } from '../base/array-memory.ts'
 import type { SqlType } from '../plan/sql-type.ts'
 import type { SqlValue } from '../plan/sql-value.ts'
 import { BooleanVector, NumberVector, TextVector, ValueVector, type Vector } from './vector.ts'
 
 /** A vector of the kind a record's column of this type has, all rows null. `bytes` is what text ranges refer to. */
-export function nullVector(type: SqlType, rows: number, bytes: Uint8Array): Vector {
+export function nullVector(
+  type: SqlType,
+  rows: number,
+  bytes: Uint8Array,
+  memory: ArrayMemory = ownArrays,
+): Vector {
   switch (type.kind) {
     case 'INTEGER':
     case 'BIGINT':
@@ -11,17 +17,17 @@ export function nullVector(type: SqlType, rows: number, bytes: Uint8Array): Vect
     case 'TIME':
     case 'DATE':
     case 'TIMESTAMP': {
-      const vector = new NumberVector(rows)
+      const vector = new NumberVector(rows, memory)
       vector.nulls.fill(1)
       return vector
     }
     case 'BOOLEAN': {
-      const vector = new BooleanVector(rows)
+      const vector = new BooleanVector(rows, memory)
       vector.nulls.fill(1)
       return vector
     }
     case 'STRING':
-      return new TextVector(bytes, new Int32Array(rows).fill(-1), new Int32Array(rows))
+      return new TextVector(bytes, memory.int32(rows).fill(-1), memory.int32(rows))
     default:
       return new ValueVector(new Array<SqlValue>(rows).fill(null))
   }

@@ -1,3 +1,4 @@
+import type { ArrayMemory } from '../base/array-memory.ts'
 import type { FormatName, FormatSpec } from '../plan/data-source.ts'
 import type { Column } from '../plan/schema.ts'
 import type { Row } from '../plan/sql-value.ts'
@@ -38,6 +39,7 @@ export interface ColumnDecoder {
    * @param starts  one entry per row; −1 is a null (all columns null)
    * @param wanted  which columns (positions in the declared list) to materialise; others are only validated
    * @param failures  receives rows that don't decode; their columns are null
+   * @param memory  where the vectors' arrays may come from
    * @returns one vector per declared column; null for those not wanted
    */
   decode(
@@ -47,6 +49,7 @@ export interface ColumnDecoder {
     count: number,
     wanted: readonly number[],
     failures: DecodeFailure[],
+    memory?: ArrayMemory,
   ): (Vector | null)[]
 }
 

@@ -1,3 +1,4 @@
+import type { ArrayMemory } from '../base/array-memory.ts'
 import type { Column } from '../plan/schema.ts'
 import type { SqlValue } from '../plan/sql-value.ts'
 import { nullVector, setValue } from './column-vectors.ts'
@@ -40,9 +41,11 @@ export class JsonDecoder implements ColumnDecoder {
     count: number,
     wanted: readonly number[],
     failures: DecodeFailure[],
+    memory?: ArrayMemory,
   ): (Vector | null)[] {
     const vectors: (Vector | null)[] = this.#columns.map(() => null)
-    for (const column of wanted) vectors[column] = nullVector(this.#columns[column]!.type, count, bytes)
+    for (const column of wanted)
+      vectors[column] = nullVector(this.#columns[column]!.type, count, bytes, memory)
     const scanner = this.#scanner
     scanner?.begin(bytes, vectors)
     for (let row = 0; row < count; row++) {

@@ -1,3 +1,4 @@
+import type { ArrayMemory } from '../base/array-memory.ts'
 import { assert } from '../base/assert.ts'
 import type { Column } from '../plan/schema.ts'
 import type { SqlType } from '../plan/sql-type.ts'
@@ -54,10 +55,11 @@ class KafkaDecoder implements ColumnDecoder {
     count: number,
     wanted: readonly number[],
     failures: DecodeFailure[],
+    memory?: ArrayMemory,
   ): (Vector | null)[] {
     const type = this.#type
     if (type === undefined) return []
-    const vector = nullVector(type, count, bytes)
+    const vector = nullVector(type, count, bytes, memory)
     switch (vector.kind) {
       case 'text':
         readText(vector, starts, ends, count)

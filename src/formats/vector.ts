@@ -1,3 +1,4 @@
+import { ownArrays, type ArrayMemory } from '../base/array-memory.ts'
 import { canonicalBigint, type SqlValue } from '../plan/sql-value.ts'
 
 /**
@@ -18,9 +19,9 @@ export class NumberVector {
   /** BIGINTs beyond the safe integers, by row; the row's entry in `values` is then its nearest double. */
   wide: Map<number, bigint> | null = null
 
-  constructor(rows: number) {
-    this.values = new Float64Array(rows)
-    this.nulls = new Uint8Array(rows)
+  constructor(rows: number, memory: ArrayMemory = ownArrays) {
+    this.values = memory.float64(rows)
+    this.nulls = memory.uint8(rows)
   }
 
   value(row: number): SqlValue {
@@ -48,9 +49,9 @@ export class BooleanVector {
   readonly values: Uint8Array
   readonly nulls: Uint8Array
 
-  constructor(rows: number) {
-    this.values = new Uint8Array(rows)
-    this.nulls = new Uint8Array(rows)
+  constructor(rows: number, memory: ArrayMemory = ownArrays) {
+    this.values = memory.uint8(rows)
+    this.nulls = memory.uint8(rows)
   }
 
   value(row: number): SqlValue {

@@ -17,6 +17,7 @@ import {
   readI64,
   TRANSACTIONAL,
 } from './record-batch.ts'
+import { ownArrays, type ArrayMemory } from '../base/array-memory.ts'
 import type { RecordColumns } from './records.ts'
 
 /** A record takes at least this many bytes: length, attributes, two deltas, two lengths, header count. */
@@ -29,12 +30,14 @@ const RECORD_BYTES_MIN = 7
  * Without compressed batches, `bytes` of the result is the given array; else it is a new one.
  *
  * @param aborted as in {@link LogSlice.aborted}
+ * @param memory where the columns' arrays come from
  * @throws StorageError `LOG_CORRUPT` if a batch does not hold what its header says
  */
 export function walkRecords(
   bytes: Uint8Array,
   fromOffset: number,
   aborted: LogSlice['aborted'] = [],
+  memory: ArrayMemory = ownArrays,
 ): RecordColumns {
   // First the batches that count, and where their records lie once inflated.
   const starts: number[] = []
@@ -80,12 +83,12 @@ export function walkRecords(
     }
   }
 
-  const keyStarts = new Int32Array(capacity)
-  const keyEnds = new Int32Array(capacity)
-  const valueStarts = new Int32Array(capacity)
-  const valueEnds = new Int32Array(capacity)
-  const timestamps = new Float64Array(capacity)
-  const offsets = new Float64Array(capacity)
+  const keyStarts = memory.int32(capacity)
+  const keyEnds = memory.int32(capacity)
+  const valueStarts = memory.int32(capacity)
+  const valueEnds = memory.int32(capacity)
+  const timestamps = memory.float64(capacity)
+  const offsets = memory.float64(capacity)
   let headers: (readonly RecordHeader[])[] | null = null
   let count = 0
 
