@@ -8,7 +8,7 @@ import { readI64, readU32, writeI32, writeI64 } from './record-batch.ts'
 
 /** The whole state of the log at one place of the journal. Everything it names is durable. */
 export interface Checkpoint {
-  readonly version: 1
+  readonly version: 2
   readonly logId: string
   /** Where replay starts. */
   readonly journal: JournalPosition
@@ -31,9 +31,21 @@ export interface CheckpointPartition {
   readonly logStart: number
   readonly nextOffset: number
   /** Oldest first; the last one is active. Empty before the first append. */
-  readonly segments: readonly { readonly base: number; readonly bytes: number; readonly createdMs: number }[]
+  readonly segments: readonly StoredSegment[]
+  /** Missing in version 1, which had no cleaner. */
+  readonly cleanedTo?: number
   readonly producers: readonly CheckpointProducer[]
   readonly aborted: readonly AbortedRange[]
+}
+
+export interface StoredSegment {
+  readonly base: number
+  /** How often it has been cleaned; missing: never. */
+  readonly generation?: number
+  readonly bytes: number
+  readonly createdMs: number
+  /** When its last batch was appended; missing in version 1, where it counts as the creation time. */
+  readonly appendedMs?: number
 }
 
 /** What a partition remembers of an idempotent producer. */
@@ -160,12 +172,13 @@ async function readSlot(
   const body = bytes.subarray(HEADER_BYTES, HEADER_BYTES + length)
   if (crc32c(body, crc32c(bytes.subarray(0, 16))) !== readU32(bytes, 16)) return null
   const checkpoint = JSON.parse(decoder.decode(body)) as { version: number }
-  if (checkpoint.version !== 1) {
+  // Version 1 lacks fields that have defaults.
+  if (checkpoint.version !== 1 && checkpoint.version !== 2) {
     throw new StorageError('LOG_NEWER_VERSION', {
       message: `The data directory was written by a newer Millrace (checkpoint version ${checkpoint.version}).`,
     })
   }
-  return { generation: readI64(bytes, 8), checkpoint: checkpoint as Checkpoint }
+  return { generation: readI64(bytes, 8), checkpoint: { ...(checkpoint as Checkpoint), version: 2 } }
 }
 
 async function readWhole(file: FileHandle): Promise<Uint8Array> {

@@ -25,13 +25,22 @@ import type {
   TopicDescription,
   TopicSpec,
 } from './log.ts'
+import { Cleaner, cleaningState, type Trim } from './cleaner.ts'
 import { LogProducer } from './log-producer.ts'
 import { type Effects, type LogState, type Topic, TOPICS_DIRECTORY } from './log-state.ts'
-import type { Partition } from './partition.ts'
+import type { Partition, Segment } from './partition.ts'
 import { ProducerCoordinator } from './producer-coordinator.ts'
 import { randomId } from './random-id.ts'
 import type { LogCore, Request } from './request.ts'
-import { checkTopicConfig, checkTopicName } from './topic-config.ts'
+import { activeExpired, expendable, expiredTo, logStartEntry } from './retention.ts'
+import type { SegmentIndex } from './segment-index.ts'
+import {
+  checkSettingName,
+  checkTopicConfig,
+  checkTopicName,
+  numericSetting,
+  setting,
+} from './topic-config.ts'
 
 /** One round of the journal takes at most about this many bytes of groups that wait. */
 const ROUND_BYTES_MAX = 32 * 1024 * 1024
@@ -41,6 +50,8 @@ const PARTITIONS_MAX = 10_000
 const SEAL_AFTER_MS = 100
 /** How long to wait for space before a write that has to be made is tried again. */
 const SPACE_RETRY_MS = 250
+/** How often cleaner and retention look for work. */
+const MAINTENANCE_EVERY_MS = 15_000
 /** Below this the log reports a disk that is getting full. */
 const FREE_BYTES_LOW = 64 * 1024 * 1024
 
@@ -55,6 +66,7 @@ interface EmbeddedLogParts {
   readonly slots: CheckpointSlots
   readonly state: LogState
   readonly lock: FileLock
+  readonly maintenanceEveryMs: number | undefined
 }
 
 /**
@@ -85,6 +97,14 @@ export class EmbeddedLog implements Log, LogCore {
   #closing: Promise<void> | null = null
   #closed = false
   #freeBytesLow: string | null = null
+  #maintenanceTimer: Timer | null = null
+  #maintaining: Promise<void> | null = null
+  /** Why cleaner or retention could not do its work in the last round, by partition. */
+  readonly #maintenanceProblems = new Map<string, string>()
+  readonly #cleaner: Cleaner
+  readonly #cleaningRules = new Map<Partition, { holdFrom?: number; trim?: Trim }>()
+  /** Of segments that the swap on its way brings. */
+  #swapIndexes: ReadonlyMap<string, SegmentIndex> = new Map()
   /** Idempotent and transactional producers, by the calls of Kafka's protocol. */
   readonly coordinator: ProducerCoordinator
 
@@ -93,6 +113,8 @@ export class EmbeddedLog implements Log, LogCore {
     this.#state = parts.state
     this.coordinator = new ProducerCoordinator(this, parts.state, parts.clock)
     this.coordinator.watchTimeouts()
+    this.#cleaner = new Cleaner(parts.fileSystem, parts.clock, () => !this.#isUsable())
+    this.#maintainLater()
   }
 
   get id(): string {
@@ -117,6 +139,73 @@ export class EmbeddedLog implements Log, LogCore {
 
   async deleteTopic(name: string): Promise<void> {
     await this.submit(() => [{ kind: 'delete-topic', id: this.topicOf(name).id }], 'after')
+  }
+
+  async alterTopic(
+    name: string,
+    changes: Readonly<Record<string, string | null>>,
+  ): Promise<TopicDescription> {
+    await this.submit(() => {
+      const topic = this.topicOf(name)
+      const config = new Map(Object.entries(topic.config))
+      for (const [setting, value] of Object.entries(changes)) {
+        if (value === null) config.delete(setting)
+        else config.set(setting, value)
+      }
+      const altered = Object.fromEntries(config)
+      checkTopicConfig(name, altered)
+      // Also those taken back must be names of settings.
+      for (const [setting, value] of Object.entries(changes)) {
+        if (value === null) checkSettingName(name, setting)
+      }
+      return [{ kind: 'alter-topic', id: topic.id, config: altered }]
+    }, 'alone')
+    return describe(this.topicOf(name))
+  }
+
+  async addPartitions(name: string, partitions: number): Promise<TopicDescription> {
+    await this.submit(() => {
+      const topic = this.topicOf(name)
+      if (!Number.isInteger(partitions) || partitions <= topic.partitions || partitions > PARTITIONS_MAX) {
+        throw new StorageError('LOG_INVALID_PARTITIONS', {
+          message: `Topic ${name} has ${topic.partitions} partitions and cannot get ${partitions}.`,
+          hint: `The number of partitions can only grow, up to ${PARTITIONS_MAX}.`,
+        })
+      }
+      return [{ kind: 'add-partitions', id: topic.id, partitions }]
+    }, 'alone')
+    return describe(this.topicOf(name))
+  }
+
+  async deleteRecords(topicName: string, number: number, beforeOffset: number): Promise<number> {
+    let logStart = 0
+    await this.submit(() => {
+      const topic = this.topicOf(topicName)
+      const partition = partitionIn(topic, number)
+      const { highWatermark, logStart: from } = partition.ends
+      if (!Number.isSafeInteger(beforeOffset) || beforeOffset < 0 || beforeOffset > highWatermark) {
+        throw new StorageError('LOG_OFFSET_OUT_OF_RANGE', {
+          message:
+            `Topic ${topicName}, partition ${number}, ends at ${highWatermark}: ` +
+            `records before ${beforeOffset} cannot be deleted.`,
+        })
+      }
+      logStart = Math.max(from, beforeOffset)
+      const removed = expendable(partition, logStart)
+      if (logStart === from && removed.length === 0) return []
+      return [logStartEntry(topic, partition, logStart, removed)]
+    }, 'alone')
+    return logStart
+  }
+
+  holdFrom(topic: string, partition: number, offset: number): void {
+    const found = partitionIn(this.topicOf(topic), partition)
+    this.#cleaningRules.set(found, { ...this.#cleaningRules.get(found), holdFrom: offset })
+  }
+
+  trim(topic: string, partition: number, beforeOffset: number, isGone: Trim['isGone']): void {
+    const found = partitionIn(this.topicOf(topic), partition)
+    this.#cleaningRules.set(found, { ...this.#cleaningRules.get(found), trim: { beforeOffset, isGone } })
   }
 
   #planTopic(name: string, spec: TopicSpec): Extract<JournalEntry, { kind: 'create-topic' }> {
@@ -420,7 +509,7 @@ export class EmbeddedLog implements Log, LogCore {
       return
     }
 
-    const effects: Effects = { sealed: [], deleted: [] }
+    const effects: Effects = { sealed: [], deleted: [], retired: [], indexes: this.#swapIndexes }
     try {
       crashPoint('journal-before-write')
       await journal.write(frames)
@@ -513,22 +602,26 @@ export class EmbeddedLog implements Log, LogCore {
         known.appends.push(append)
       } else {
         // Not by position: bulk appends are written before smaller ones that lie in front of them.
-        const isNew = partition.segments.at(-1)?.base !== append.segmentBase
+        const active = partition.segments.at(-1)
+        const isNew = active?.base !== append.segmentBase || active.bytes === 0
         bySegment.set(path, { isNew, appends: [append] })
       }
     }
     await Promise.all(
       [...bySegment].map(async ([path, { isNew, appends: ofSegment }]) => {
-        this.#dirtySegments.add(path)
         if (isNew) {
           crashPoint('segment-before-roll')
           await this.#makeDirectory(dirname(path))
-          this.#dirtyDirectories.add(dirname(path))
         }
         await this.#parts.files.use(path, isNew ? 'create' : 'write', async (file) => {
           for (const { bytes, position } of ofSegment) await writeFully(file, bytes!, position)
         })
-        if (isNew) crashPoint('segment-after-roll')
+        // Only now: a checkpoint that runs meanwhile neither needs it nor may take it off the list.
+        this.#dirtySegments.add(path)
+        if (isNew) {
+          this.#dirtyDirectories.add(dirname(path))
+          crashPoint('segment-after-roll')
+        }
       }),
     )
     return new Set(bySegment.keys())
@@ -575,11 +668,12 @@ export class EmbeddedLog implements Log, LogCore {
   }
 
   /** What applied entries leave to do beside the journal: index files of sealed segments, files of deleted topics. */
-  #follow({ sealed, deleted }: Effects): void {
+  #follow({ sealed, deleted, retired }: Effects): void {
+    if (retired.length > 0) this.#inBackground(this.#removeSegments(retired))
     for (const { partition, segment } of sealed) {
       this.#inBackground(
         partition.writeIndexFiles(segment).catch((cause: unknown) => {
-          if (this.#isCurrent(segment.path)) throw cause
+          if (!this.#isGone(segment.path)) throw cause
         }),
       )
     }
@@ -593,6 +687,25 @@ export class EmbeddedLog implements Log, LogCore {
     if (this.#parts.durability === 'os') await this.#checkpoint()
     await this.#parts.files.forget(topic.directory)
     await this.#parts.fileSystem.removeTree(topic.directory)
+  }
+
+  async #removeSegments(segments: readonly Segment[]): Promise<void> {
+    // The files must not go before what says so is durable.
+    if (this.#parts.durability === 'os') await this.#checkpoint()
+    const { files, fileSystem } = this.#parts
+    for (const { path } of segments) {
+      const stem = path.slice(0, -'.log'.length)
+      try {
+        await files.forget(path)
+        for (const suffix of ['.log', '.index', '.timeindex', '.indexsum']) {
+          await fileSystem.removeTree(stem + suffix)
+        }
+      } catch (cause) {
+        // It lies there until the next opening removes it.
+        this.#maintenanceProblems.set(path, `${path} could not be removed: ${describeCause(cause)}`)
+      }
+    }
+    crashPoint('segments-retired')
   }
 
   /** Work whose failure is the log's: it has no caller to tell. */
@@ -639,14 +752,17 @@ export class EmbeddedLog implements Log, LogCore {
     const { journal, slots, files, fileSystem, directory } = this.#parts
     // One place of the journal: nothing may be applied between these lines.
     const checkpoint = this.#state.checkpoint(journal.end)
+    const covered: [Partition, number][] = []
+    for (const { parts } of this.#state.topics()) {
+      for (const partition of parts) covered.push([partition, partition.nextOffset])
+    }
     try {
       try {
         await this.#dirtySegments.sync(async (path) => {
-          if (!this.#isCurrent(path)) return
           try {
             await files.use(path, 'write', (file) => file.sync())
           } catch (cause) {
-            if (this.#isCurrent(path)) throw cause
+            if (!this.#isGone(path)) throw cause
           }
         })
         await this.#dirtyDirectories.sync((path) => this.#syncDirectory(path))
@@ -665,6 +781,7 @@ export class EmbeddedLog implements Log, LogCore {
     }
     crashPoint('checkpoint-after-write')
     journal.release(checkpoint.journal)
+    for (const [partition, offset] of covered) partition.checkpointedTo = offset
     const free = await fileSystem.freeBytes(directory)
     this.#freeBytesLow =
       free < FREE_BYTES_LOW ? `${Math.floor(free / 1048576)} MiB are left for ${directory}.` : null
@@ -680,10 +797,157 @@ export class EmbeddedLog implements Log, LogCore {
     }
   }
 
-  /** Whether the file still belongs to a topic: files of deleted ones are on their way out. */
-  #isCurrent(path: string): boolean {
-    const [id] = path.slice(join(this.#parts.directory, TOPICS_DIRECTORY).length + 1).split(/[\\/]/)
-    return this.#state.topicById(id!) !== undefined
+  /** Whether a segment's file belongs to nobody any more: it is on its way out. */
+  #isGone(path: string): boolean {
+    const [id, number] = path.slice(join(this.#parts.directory, TOPICS_DIRECTORY).length + 1).split(/[\\/]/)
+    if (this.#state.planned(id!) !== undefined) return false
+    const partition = this.#state.topicById(id!)?.parts[Number(number)]
+    return partition === undefined || partition.mayRemove(path)
+  }
+
+  // Cleaner and retention
+
+  #isUsable(): boolean {
+    return this.#failure === null && this.#closing === null
+  }
+
+  #maintainLater(): void {
+    if (!this.#isUsable()) return
+    const everyMs = this.#parts.maintenanceEveryMs ?? MAINTENANCE_EVERY_MS
+    this.#maintenanceTimer = this.#parts.clock.after(everyMs, () => {
+      void this.maintain().finally(() => this.#maintainLater())
+    })
+  }
+
+  /**
+   * Cleans compacted partitions and removes what has expired, where there is something to do. Happens by
+   * itself now and then; resolves when this round is over. A partition it cannot deal with shows in
+   * {@link health}.
+   */
+  maintain(): Promise<void> {
+    this.#maintaining ??= this.#maintain().finally(() => {
+      this.#maintaining = null
+    })
+    return this.#maintaining
+  }
+
+  async #maintain(): Promise<void> {
+    const work: { readonly topic: Topic; readonly partition: Partition }[] = []
+    for (const topic of this.#state.topics()) {
+      const policy = setting(topic.config, 'cleanup.policy')
+      const limited =
+        numericSetting(topic.config, 'retention.ms') >= 0 ||
+        numericSetting(topic.config, 'retention.bytes') >= 0
+      for (const partition of topic.parts) {
+        const below =
+          partition.segments.length > 1 && partition.endOf(partition.segments[0]!) <= partition.ends.logStart
+        if (policy.includes('compact') || limited || below) work.push({ topic, partition })
+      }
+    }
+    if (work.length === 0) return
+    this.#maintenanceProblems.clear()
+    // Segments are sealed first: only those below a checkpoint can be dealt with.
+    let sealed = false
+    for (const { topic, partition } of work) {
+      await this.#attempt(topic, partition, async () => {
+        const nowMs = this.#parts.clock.nowMs()
+        const compacted = setting(topic.config, 'cleanup.policy').includes('compact')
+        const roll =
+          (compacted && cleaningState(partition, topic.config, nowMs).roll) ||
+          (await activeExpired(topic, partition, nowMs))
+        if (roll) await this.#roll(topic, partition)
+      })
+      const lastSealed = partition.segments.at(-2)
+      sealed ||= lastSealed !== undefined && partition.endOf(lastSealed) > partition.checkpointedTo
+    }
+    if (!this.#isUsable()) return
+    try {
+      if (sealed) await this.#checkpoint()
+    } catch (cause) {
+      // Anything else has closed the log.
+      if (!isDiskFull(cause)) return
+    }
+    for (const { topic, partition } of work) {
+      await this.#attempt(topic, partition, async () => {
+        await this.#expire(topic, partition)
+        await this.#clean(topic, partition)
+      })
+    }
+  }
+
+  /** Work on one partition, whose failure harms no other. */
+  async #attempt(topic: Topic, partition: Partition, work: () => Promise<void>): Promise<void> {
+    if (!this.#isUsable() || this.#state.topicById(topic.id) === undefined) return
+    try {
+      await work()
+    } catch (cause) {
+      if (!this.#isUsable() || this.#state.topicById(topic.id) === undefined) return
+      this.#maintenanceProblems.set(
+        partition.directory,
+        `Topic ${topic.name}, partition ${partition.number}, cannot be cleaned: ${describeCause(cause)}`,
+      )
+    }
+  }
+
+  async #roll(topic: Topic, partition: Partition): Promise<void> {
+    await this.submit(() => {
+      const active = partition.segments.at(-1)
+      if (this.#state.topicById(topic.id) === undefined || active === undefined || active.bytes === 0)
+        return []
+      const { number } = partition
+      return [{ kind: 'roll', topicId: topic.id, partition: number, atMs: this.#parts.clock.nowMs() }]
+    }, 'alone')
+  }
+
+  async #expire(topic: Topic, partition: Partition): Promise<void> {
+    const to = await expiredTo(topic, partition, this.#parts.clock.nowMs())
+    if (to === null) return
+    await this.submit(() => {
+      const removed = this.#state.topicById(topic.id) === undefined ? [] : expendable(partition, to)
+      return removed.length === 0 ? [] : [logStartEntry(topic, partition, to, removed)]
+    }, 'alone')
+  }
+
+  async #clean(topic: Topic, partition: Partition): Promise<void> {
+    const { config } = topic
+    if (!setting(config, 'cleanup.policy').includes('compact')) return
+    const { segments, due } = cleaningState(partition, config, this.#parts.clock.nowMs())
+    if (!due) return
+    const rules = this.#cleaningRules.get(partition)
+    const result = await this.#cleaner.clean(partition, segments, config, {
+      // Until it says otherwise, whoever keeps state in an internal topic may restore from its start.
+      holdFrom: rules?.holdFrom ?? (topic.internal ? 0 : Infinity),
+      trim: rules?.trim ?? null,
+    })
+    if (result === null) return
+    crashPoint('cleaner-before-swap')
+    let swapped = false
+    await this.submit(() => {
+      const valid =
+        this.#state.topicById(topic.id) !== undefined &&
+        result.swaps.every(({ replaced }) =>
+          replaced.every((segment) => partition.segments.includes(segment)),
+        )
+      if (!valid) return []
+      swapped = true
+      this.#swapIndexes = result.indexes
+      const place = { topicId: topic.id, partition: partition.number, cleanedTo: result.cleanedTo }
+      const entries = result.swaps.map(({ replaced, segments: added }): JournalEntry => ({
+        kind: 'swap',
+        ...place,
+        replaced: replaced.map(({ base }) => base),
+        segments: added,
+      }))
+      return entries.length > 0 ? entries : [{ kind: 'swap', ...place, replaced: [], segments: [] }]
+    }, 'alone')
+    if (!swapped) {
+      await this.#cleaner.discard(result)
+      return
+    }
+    crashPoint('cleaner-after-swap')
+    for (const segment of partition.segments) {
+      if (result.indexes.has(segment.path)) await partition.writeIndexFiles(segment)
+    }
   }
 
   // Health and end
@@ -694,7 +958,8 @@ export class EmbeddedLog implements Log, LogCore {
     }
     if (this.#closing !== null) return { state: 'closed', detail: 'The log has been closed.' }
     if (this.#freeBytesLow !== null) return { state: 'disk low', detail: this.#freeBytesLow }
-    return { state: 'open', detail: `The log in ${this.#parts.directory} is open.` }
+    const [problem] = this.#maintenanceProblems.values()
+    return { state: 'open', detail: problem ?? `The log in ${this.#parts.directory} is open.` }
   }
 
   close(): Promise<void> {
@@ -704,9 +969,11 @@ export class EmbeddedLog implements Log, LogCore {
 
   async #close(): Promise<void> {
     this.#sealTimer?.cancel()
+    this.#maintenanceTimer?.cancel()
     this.coordinator.close()
     const { journal, files, lock } = this.#parts
     try {
+      await this.#maintaining
       while (this.#running !== null) await this.#running
       while (this.#background.size > 0) await Promise.all(this.#background)
       if (this.#failure === null) {

@@ -3,6 +3,8 @@ import type { FileHandle, FileSystem } from '../base/file-system.ts'
 interface Pooled {
   readonly handle: Promise<FileHandle>
   users: number
+  /** Not in the pool any more: whoever uses it last closes it. */
+  forgotten: boolean
 }
 
 /** Open files of many partitions, within a bound: the least recently used idle one is closed first. */
@@ -21,7 +23,7 @@ export class FilePool {
   async use<T>(path: string, mode: 'write' | 'create', use: (file: FileHandle) => Promise<T>): Promise<T> {
     let pooled = this.#files.get(path)
     if (pooled === undefined) {
-      pooled = { handle: this.#fileSystem.open(path, mode), users: 0 }
+      pooled = { handle: this.#fileSystem.open(path, mode), users: 0, forgotten: false }
     } else {
       this.#files.delete(path)
     }
@@ -38,15 +40,17 @@ export class FilePool {
       return await use(handle)
     } finally {
       pooled.users--
+      if (pooled.forgotten && pooled.users === 0) await (await pooled.handle).close()
       if (this.#files.size > this.#filesMax) await this.#closeOldest()
     }
   }
 
-  /** Closes the idle files whose path starts with `prefix`, and forgets the others. */
+  /** Closes the files whose path starts with `prefix`: idle ones now, others after their use. */
   async forget(prefix: string): Promise<void> {
     for (const [path, pooled] of this.#files) {
       if (!path.startsWith(prefix)) continue
       this.#files.delete(path)
+      pooled.forgotten = true
       if (pooled.users === 0) await (await pooled.handle).close()
     }
   }

@@ -1,4 +1,5 @@
 import { StorageError } from '../base/errors.ts'
+import type { StoredSegment } from './checkpoint.ts'
 import { readI32, readI64, readU32, writeI32, writeI64 } from './record-batch.ts'
 
 /**
@@ -14,7 +15,22 @@ export type JournalEntry =
       readonly config: Readonly<Record<string, string>>
     }
   | { readonly kind: 'delete-topic'; readonly id: string }
+  /** `config` replaces all settings of the topic's own. */
+  | { readonly kind: 'alter-topic'; readonly id: string; readonly config: Readonly<Record<string, string>> }
+  /** `partitions` is the new total. */
+  | { readonly kind: 'add-partitions'; readonly id: string; readonly partitions: number }
   | AppendEntry
+  /** A new segment begins at the end of the partition. */
+  | { readonly kind: 'roll'; readonly topicId: string; readonly partition: number; readonly atMs: number }
+  | SwapEntry
+  /** Records below `offset` are gone. `removed`: bases of the oldest segments, all below it, which go too. */
+  | {
+      readonly kind: 'log-start'
+      readonly topicId: string
+      readonly partition: number
+      readonly offset: number
+      readonly removed: readonly number[]
+    }
   | { readonly kind: 'offsets'; readonly group: string; readonly offsets: readonly StoredOffset[] }
   | { readonly kind: 'delete-group'; readonly group: string }
   | { readonly kind: 'claim'; readonly name: string; readonly epoch: number }
@@ -37,6 +53,18 @@ export type JournalEntry =
     }
   /** Stands after the control batches of the transaction, in the same frame. */
   | { readonly kind: 'end-transaction'; readonly producerId: number; readonly committed: boolean }
+
+/** Cleaned segments, whose files are durable, in the place of those they were made from. */
+export interface SwapEntry {
+  readonly kind: 'swap'
+  readonly topicId: string
+  readonly partition: number
+  /** Bases of neighbouring segments, oldest first. */
+  readonly replaced: readonly number[]
+  readonly segments: readonly StoredSegment[]
+  /** See `Partition.cleanedTo`. */
+  readonly cleanedTo: number
+}
 
 /** Whole record batches at the end of a partition, base offsets already set. */
 export interface AppendEntry {

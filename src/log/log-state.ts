@@ -6,7 +6,8 @@ import type { FilePool } from './file-pool.ts'
 import type { JournalPosition } from './journal.ts'
 import type { JournalEntry, StoredOffset } from './journal-entry.ts'
 import type { TopicDescription } from './log.ts'
-import { Partition, type Segment } from './partition.ts'
+import { Partition, type PartitionHome, type Segment } from './partition.ts'
+import type { SegmentIndex } from './segment-index.ts'
 import { isInternalTopic } from './topic-config.ts'
 
 export const TOPICS_DIRECTORY = 'topics'
@@ -15,6 +16,7 @@ export interface Topic extends TopicDescription {
   readonly directory: string
   /** One entry per partition. */
   readonly parts: readonly Partition[]
+  readonly home: PartitionHome
 }
 
 export interface TransactionalId {
@@ -30,6 +32,10 @@ export interface TransactionalId {
 export interface Effects {
   readonly sealed: { readonly partition: Partition; readonly segment: Segment }[]
   readonly deleted: Topic[]
+  /** Segments that are not in use any more; their files can go. */
+  readonly retired: Segment[]
+  /** Indexes of the cleaned segments that a swap brings, by path, where they are known. */
+  readonly indexes?: ReadonlyMap<string, SegmentIndex>
 }
 
 /**
@@ -160,6 +166,33 @@ export class LogState {
         effects.deleted.push(topic)
         return
       }
+      case 'alter-topic': {
+        const topic = this.#byId.get(entry.id)
+        assert(topic !== undefined, 'an altered topic exists')
+        topic.home.config = entry.config
+        this.#add({ ...topic, config: entry.config })
+        return
+      }
+      case 'add-partitions': {
+        const topic = this.#byId.get(entry.id)
+        assert(topic !== undefined, 'a topic that grows exists')
+        const parts = [...topic.parts]
+        while (parts.length < entry.partitions) parts.push(new Partition(topic.home, parts.length))
+        this.#add({ ...topic, partitions: entry.partitions, parts })
+        return
+      }
+      case 'roll': {
+        const partition = this.#partition(entry)
+        const segment = partition.applyRoll(entry.atMs)
+        if (segment !== null) effects.sealed.push({ partition, segment })
+        return
+      }
+      case 'swap':
+        effects.retired.push(...this.#partition(entry).applySwap(entry, effects.indexes))
+        return
+      case 'log-start':
+        effects.retired.push(...this.#partition(entry).applyLogStart(entry.offset, entry.removed))
+        return
       case 'append': {
         const partition = this.#byId.get(entry.topicId)?.parts[entry.partition]
         assert(partition !== undefined && bytes !== null, 'an append names a partition and has bytes')
@@ -224,9 +257,15 @@ export class LogState {
     }
   }
 
+  #partition({ topicId, partition }: { readonly topicId: string; readonly partition: number }): Partition {
+    const found = this.#byId.get(topicId)?.parts[partition]
+    assert(found !== undefined, 'an entry names a partition that exists')
+    return found
+  }
+
   checkpoint(journal: JournalPosition): Checkpoint {
     return {
-      version: 1,
+      version: 2,
       logId: this.logId,
       journal,
       topics: [...this.#byName.values()].map(({ id, name, config, parts }) => ({
@@ -252,7 +291,7 @@ export class LogState {
   ): Topic {
     // Named by id: no text of a user becomes a path.
     const directory = join(this.#directory, TOPICS_DIRECTORY, id)
-    const home = {
+    const home: PartitionHome = {
       fileSystem: this.#fileSystem,
       files: this.#files,
       topic: name,
@@ -264,7 +303,7 @@ export class LogState {
       { length: partitions },
       (_, number) => new Partition(home, number, stored[number]),
     )
-    return { id, name, config, partitions, internal: isInternalTopic(name), directory, parts }
+    return { id, name, config, partitions, internal: isInternalTopic(name), directory, parts, home }
   }
 
   #add(topic: Topic): void {

@@ -15,6 +15,45 @@ export interface Log {
   /** Removes a topic with its records. @throws StorageError `LOG_UNKNOWN_TOPIC` */
   deleteTopic(name: string): Promise<void>
 
+  /**
+   * Changes settings of a topic; null takes one back to its default.
+   *
+   * @throws StorageError `LOG_UNKNOWN_TOPIC`, `LOG_INVALID_CONFIG`
+   */
+  alterTopic(name: string, changes: Readonly<Record<string, string | null>>): Promise<TopicDescription>
+  /**
+   * Gives a topic more partitions: `partitions` in all. Records stay where they are, so a key's later
+   * records may go to another partition than its earlier ones.
+   *
+   * @throws StorageError `LOG_UNKNOWN_TOPIC`, `LOG_INVALID_PARTITIONS`
+   */
+  addPartitions(name: string, partitions: number): Promise<TopicDescription>
+  /**
+   * Moves the log start: records before `beforeOffset` cannot be read any more.
+   *
+   * @returns the log start
+   * @throws StorageError `LOG_OFFSET_OUT_OF_RANGE`
+   */
+  deleteRecords(topic: string, partition: number, beforeOffset: number): Promise<number>
+
+  /**
+   * Keeps compaction from removing tombstones at and above `offset`: somebody's state may be restored from
+   * there. Replaces what was said before, holds until the log is closed. In internal topics everything is
+   * held until this is called, in others nothing. A log that cannot hold them keeps tombstones for
+   * `delete.retention.ms`.
+   */
+  holdFrom(topic: string, partition: number, offset: number): void
+  /**
+   * Allows compaction to remove records before `beforeOffset` whose key, at [start, end) of `bytes`, `isGone`
+   * says is of no use any more. A log may ignore it.
+   */
+  trim(
+    topic: string,
+    partition: number,
+    beforeOffset: number,
+    isGone: (bytes: Uint8Array, start: number, end: number) => boolean,
+  ): void
+
   /** A producer with linger, batching, partitioning and retries of its own. */
   producer(options?: ProducerOptions): Producer
 

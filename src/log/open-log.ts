@@ -13,6 +13,7 @@ import { Journal, JOURNAL_FILES, journalHoldsFrames, type JournalPosition, repla
 import { type AppendEntry, decodeEntries } from './journal-entry.ts'
 import type { Log } from './log.ts'
 import { LogState, TOPICS_DIRECTORY } from './log-state.ts'
+import { segmentFile } from './partition.ts'
 import { randomId } from './random-id.ts'
 
 export interface LogOptions {
@@ -25,6 +26,8 @@ export interface LogOptions {
   readonly durability?: 'fsync' | 'os'
   /** Size of each of the two journal files; default 64 MiB, at least 1 MiB. */
   readonly journalBytesMax?: number
+  /** How often cleaner and retention look for work; default 15 s. */
+  readonly maintenanceEveryMs?: number
 }
 
 const LOCK_FILE = 'lock'
@@ -60,7 +63,16 @@ export async function openLog(options: LogOptions): Promise<Log> {
     })
   }
   try {
-    return await openLocked(directory, fileSystem, clock, random, durability, journalBytesMax, lock)
+    return await openLocked(
+      directory,
+      fileSystem,
+      clock,
+      random,
+      durability,
+      journalBytesMax,
+      lock,
+      options.maintenanceEveryMs,
+    )
   } catch (cause) {
     await lock.release()
     throw cause
@@ -75,6 +87,7 @@ async function openLocked(
   durability: 'fsync' | 'os',
   journalBytesMax: number,
   lock: FileLock,
+  maintenanceEveryMs: number | undefined,
 ): Promise<Log> {
   const files = new FilePool(fileSystem)
   const { slots, newest } = await CheckpointSlots.open(fileSystem, directory)
@@ -112,6 +125,7 @@ async function openLocked(
     slots,
     state,
     lock,
+    maintenanceEveryMs,
   })
 }
 
@@ -153,7 +167,7 @@ async function createEmpty(fileSystem: FileSystem, directory: string, random: Ra
     })
   }
   return {
-    version: 1,
+    version: 2,
     logId: randomId(random),
     journal: { file: 0, position: 0, epoch: 0, sequence: 0, crc: 0 },
     topics: [],
@@ -213,8 +227,8 @@ async function recover(
       bytes.push(found)
     }
     for (const [i, entry] of entries.entries()) {
+      if ('topicId' in entry && deleted.has(entry.topicId)) continue
       if (entry.kind === 'append') {
-        if (deleted.has(entry.topicId)) continue
         const path = segmentPath(directory, entry)
         if (entry.bytes !== null) {
           await fileSystem.makeDirectory(join(path, '..'))
@@ -222,7 +236,7 @@ async function recover(
         }
         touched.add(path)
       }
-      state.apply(entry, bytes[i]!, { sealed: [], deleted: [] })
+      state.apply(entry, bytes[i]!, { sealed: [], deleted: [], retired: [] })
     }
   })
 
@@ -231,13 +245,14 @@ async function recover(
     for (const partition of topic.parts) {
       if (!(await fileSystem.exists(partition.directory))) continue
       // What was written past the accepted end belongs to nobody.
-      const known = new Map(partition.segments.map((segment) => [segment.path, segment]))
+      // So do segments that were cleaned or expired, and what a cleaner has left half done.
+      const known = new Set(
+        partition.segments.map(({ base, generation }) => stemOf(segmentFile(base, generation))),
+      )
       for (const name of await fileSystem.list(partition.directory)) {
-        const path = join(partition.directory, name)
-        if (name.endsWith('.log') && !known.has(path)) {
-          await fileSystem.removeFile(path)
-          directories.add(partition.directory)
-        }
+        if (known.has(stemOf(name))) continue
+        await fileSystem.removeFile(join(partition.directory, name))
+        directories.add(partition.directory)
       }
       const active = partition.segments.at(-1)
       for (const segment of partition.segments) {
@@ -262,6 +277,11 @@ async function recover(
   return cutAt === null ? lastSequence : cutAt - 1
 }
 
+/** The name of a segment's file or of one beside it, without what follows the last dot. */
+function stemOf(name: string): string {
+  return name.slice(0, name.lastIndexOf('.'))
+}
+
 /** The batches of a replayed append; null if the segment does not hold what the reference promises. */
 async function bytesOf(entry: AppendEntry, files: FilePool, directory: string): Promise<Uint8Array | null> {
   if (entry.bytes !== null) return entry.bytes
@@ -278,8 +298,7 @@ async function bytesOf(entry: AppendEntry, files: FilePool, directory: string): 
 }
 
 function segmentPath(directory: string, { topicId, partition, segmentBase }: AppendEntry): string {
-  const name = `${String(segmentBase).padStart(20, '0')}.log`
-  return join(directory, TOPICS_DIRECTORY, topicId, String(partition), name)
+  return join(directory, TOPICS_DIRECTORY, topicId, String(partition), segmentFile(segmentBase))
 }
 
 /** Directories of topics that are no more. */

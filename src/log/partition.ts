@@ -5,7 +5,7 @@ import { StorageError } from '../base/errors.ts'
 import { type FileHandle, type FileSystem, readFully, writeFully } from '../base/file-system.ts'
 import type { CheckpointPartition } from './checkpoint.ts'
 import type { FilePool } from './file-pool.ts'
-import type { AppendEntry } from './journal-entry.ts'
+import type { AppendEntry, SwapEntry } from './journal-entry.ts'
 import type { Isolation, LogSlice, PartitionEnds } from './log.ts'
 import { ProducerStates } from './producer-states.ts'
 import {
@@ -33,7 +33,8 @@ export interface PartitionHome {
   readonly files: FilePool
   readonly topic: string
   readonly topicId: string
-  readonly config: Readonly<Record<string, string>>
+  /** In force now: altering the topic replaces it. */
+  config: Readonly<Record<string, string>>
   /** Of the topic; the partition's own lies in it. */
   readonly directory: string
 }
@@ -41,8 +42,12 @@ export interface PartitionHome {
 /** A file of record batches, and nothing else; its length is its end. */
 export interface Segment {
   readonly base: number
+  /** How often it has been cleaned: a cleaned segment is a new file beside the one it replaces. */
+  readonly generation: number
   readonly path: string
   readonly createdMs: number
+  /** When its last batch was appended, epoch ms. */
+  appendedMs: number
   /** Published length. */
   bytes: number
   index: SegmentIndex
@@ -55,6 +60,11 @@ export interface Reservation {
   readonly segmentBase: number
   readonly position: number
   readonly baseOffset: number
+}
+
+/** Name of a segment's file: base offset, 20 digits, and how often it has been cleaned. */
+export function segmentFile(base: number, generation = 0): string {
+  return `${String(base).padStart(20, '0')}${generation === 0 ? '' : `.${generation}`}.log`
 }
 
 /** Read this much at a time to find a place in a segment, or to index it. */
@@ -72,6 +82,10 @@ export class Partition {
   readonly producers: ProducerStates
   readonly #home: PartitionHome
   readonly #segments: Segment[] = []
+  /** Records below went through the cleaner: each key has one of them at most, and later ones decide on it. */
+  cleanedTo: number
+  /** Everything below is durable in the segments, as of the last checkpoint. */
+  checkpointedTo: number
   #logStart: number
   #nextOffset: number
   #reserved: { segmentBase: number; bytes: number; nextOffset: number; createdMs: number }
@@ -84,9 +98,9 @@ export class Partition {
     this.directory = join(home.directory, String(number))
     this.#logStart = stored?.logStart ?? 0
     this.#nextOffset = stored?.nextOffset ?? 0
-    for (const { base, bytes, createdMs } of stored?.segments ?? []) {
-      this.#segments.push(this.#newSegment(base, bytes, createdMs))
-    }
+    this.cleanedTo = stored?.cleanedTo ?? 0
+    this.checkpointedTo = this.#nextOffset
+    for (const segment of stored?.segments ?? []) this.#segments.push(this.#newSegment(segment))
     this.producers = new ProducerStates(stored?.producers ?? [], stored?.aborted ?? [])
     this.#reserved = this.#published()
   }
@@ -111,13 +125,31 @@ export class Partition {
     return {
       logStart: this.#logStart,
       nextOffset: this.#nextOffset,
-      segments: this.#segments.map(({ base, bytes, createdMs }) => ({ base, bytes, createdMs })),
+      cleanedTo: this.cleanedTo,
+      segments: this.#segments.map(({ base, generation, bytes, createdMs, appendedMs }) => ({
+        base,
+        generation,
+        bytes,
+        createdMs,
+        appendedMs,
+      })),
       ...this.producers.stored(),
     }
   }
 
-  segmentPath(base: number): string {
-    return join(this.directory, `${String(base).padStart(20, '0')}.log`)
+  segmentPath(base: number, generation = 0): string {
+    return join(this.directory, segmentFile(base, generation))
+  }
+
+  /** Whether a file in the partition's directory has been replaced or expired; later ones may be on their way in. */
+  mayRemove(path: string): boolean {
+    if (this.#segments.some((segment) => segment.path === path)) return false
+    return path < this.segmentPath(this.#segments.at(-1)?.base ?? 0)
+  }
+
+  /** First offset behind a segment. */
+  endOf(segment: Segment): number {
+    return this.#segments[this.#segments.indexOf(segment) + 1]?.base ?? this.#nextOffset
   }
 
   // Writing
@@ -164,7 +196,7 @@ export class Partition {
     if (segment === undefined || segment.base !== entry.segmentBase) {
       assert(entry.position === 0, 'a new segment starts at position 0')
       if (segment !== undefined && segment.index.coveredTo === segment.bytes) sealed = segment
-      segment = this.#newSegment(entry.segmentBase, 0, entry.atMs)
+      segment = this.#newSegment({ base: entry.segmentBase, bytes: 0, createdMs: entry.atMs })
       this.#segments.push(segment)
     }
     assert(entry.baseOffset === this.#nextOffset, 'offsets of appends are dense')
@@ -186,9 +218,60 @@ export class Partition {
       at += length
     }
     segment.bytes = entry.position + entry.length
+    segment.appendedMs = entry.atMs
     this.#nextOffset = entry.nextOffset
     if (this.#reserved.nextOffset <= this.#nextOffset) this.resetReservation()
     return sealed
+  }
+
+  /** Begins a new, empty segment. @returns the one this sealed, if its index is complete */
+  applyRoll(atMs: number): Segment | null {
+    const sealed = this.#segments.at(-1)
+    this.#segments.push(this.#newSegment({ base: this.#nextOffset, bytes: 0, createdMs: atMs }))
+    this.resetReservation()
+    return sealed !== undefined && sealed.index.coveredTo === sealed.bytes ? sealed : null
+  }
+
+  /**
+   * Puts cleaned segments in the place of those they were made from.
+   *
+   * @param indexes of the new segments, where they are known
+   * @returns those that are not in use any more
+   */
+  applySwap(entry: SwapEntry, indexes: ReadonlyMap<string, SegmentIndex> = new Map()): Segment[] {
+    this.cleanedTo = Math.max(this.cleanedTo, entry.cleanedTo)
+    if (entry.replaced.length === 0) return []
+    const first = this.#segments.findIndex(({ base }) => base === entry.replaced[0])
+    assert(first >= 0, 'a swap replaces segments that exist')
+    const added = entry.segments.map((stored) => {
+      const segment = this.#newSegment(stored)
+      const index = indexes.get(segment.path)
+      if (index !== undefined) {
+        segment.index = index
+        segment.indexLoaded = true
+      }
+      return segment
+    })
+    const removed = this.#segments.splice(first, entry.replaced.length, ...added)
+    assert(
+      removed.every(({ base }, i) => base === entry.replaced[i]) &&
+        this.#segments.length > first + added.length,
+      'a swap replaces neighbours, never the active segment',
+    )
+    this.#cursors.clear()
+    return removed
+  }
+
+  /** Moves the log start, and takes out the oldest segments. @returns those that are not in use any more */
+  applyLogStart(offset: number, removed: readonly number[]): Segment[] {
+    this.#logStart = Math.max(this.#logStart, offset)
+    assert(
+      removed.every((base, i) => this.#segments[i]?.base === base) && removed.length < this.#segments.length,
+      'the oldest segments go first, the active one stays',
+    )
+    this.producers.forgetAbortedBelow(this.#logStart)
+    this.#cursors.clear()
+    return this.#segments.splice(0, removed.length)
   }
 
   #published(): { segmentBase: number; bytes: number; nextOffset: number; createdMs: number } {
@@ -201,9 +284,22 @@ export class Partition {
     }
   }
 
-  #newSegment(base: number, bytes: number, createdMs: number): Segment {
-    const index = new SegmentIndex(numericSetting(this.#home.config, 'index.interval.bytes'))
-    return { base, path: this.segmentPath(base), createdMs, bytes, index, indexLoaded: bytes === 0 }
+  #newSegment(stored: CheckpointPartition['segments'][number]): Segment {
+    const { base, generation = 0, bytes, createdMs, appendedMs = createdMs } = stored
+    return {
+      base,
+      generation,
+      path: this.segmentPath(base, generation),
+      createdMs,
+      appendedMs,
+      bytes,
+      index: this.newIndex(),
+      indexLoaded: bytes === 0,
+    }
+  }
+
+  newIndex(): SegmentIndex {
+    return new SegmentIndex(numericSetting(this.#home.config, 'index.interval.bytes'))
   }
 
   // Reading
@@ -227,15 +323,39 @@ export class Partition {
     const empty = { bytes: new Uint8Array(0), nextOffset: fromOffset, aborted: [] }
     if (fromOffset >= bound) return empty
 
+    for (;;) {
+      let reading: Segment | null = null
+      try {
+        return await this.#readFrom(fromOffset, bytesMax, isolation, bound, buffer, (s) => (reading = s))
+      } catch (cause) {
+        // Cleaned or expired while it was read: its file may have gone.
+        if (reading === null || this.#segments.includes(reading)) throw cause
+        if (fromOffset < this.#logStart) return this.read(fromOffset, bytesMax, isolation, buffer)
+      }
+    }
+  }
+
+  async #readFrom(
+    fromOffset: number,
+    bytesMax: number,
+    isolation: Isolation,
+    bound: number,
+    buffer: Uint8Array<ArrayBuffer> | undefined,
+    reading: (segment: Segment) => void,
+  ): Promise<LogSlice> {
     let place = this.#cursors.get(fromOffset)
     if (place === undefined) {
       const segment = this.#segmentOf(fromOffset)
+      reading(segment)
       place = { segment, position: await this.#seek(segment, fromOffset) }
     } else {
       this.#cursors.delete(fromOffset)
     }
     for (;;) {
       const segment: Segment = place.segment
+      reading(segment)
+      // Looked up before anything is awaited: a swap may take the segment out of the list.
+      const following: Segment | undefined = this.#segments[this.#segments.indexOf(segment) + 1]
       const slice = await this.#readBatches(segment, place.position, fromOffset, bytesMax, bound, buffer)
       if (slice !== null) {
         this.#remember(slice.nextOffset, segment, slice.end)
@@ -245,8 +365,10 @@ export class Partition {
             : []
         return { bytes: slice.bytes, nextOffset: slice.nextOffset, aborted }
       }
-      const following: Segment | undefined = this.#segments[this.#segments.indexOf(segment) + 1]
-      if (following === undefined || following.base >= bound) return empty
+      // Nothing is left up to the bound: what was there has been compacted away.
+      if (following === undefined || following.base >= bound) {
+        return { bytes: new Uint8Array(0), nextOffset: bound, aborted: [] }
+      }
       place = { segment: following, position: 0 }
     }
   }
@@ -304,9 +426,41 @@ export class Partition {
     return null
   }
 
+  /**
+   * Whole batches of a sealed segment from its start on, in pieces of about `bytesMax`, CRCs verified.
+   *
+   * @throws StorageError `LOG_CORRUPT`
+   */
+  async *scan(segment: Segment, bytesMax = SCAN_BYTES): AsyncGenerator<Uint8Array> {
+    for (let position = 0; position < segment.bytes;) {
+      const slice = await this.#readBatches(segment, position, segment.base, bytesMax, Infinity)
+      if (slice === null) return
+      yield slice.bytes
+      position = slice.end
+    }
+  }
+
+  /** Largest timestamp of a segment's records, −1 if there is none. */
+  async maxTimestampMs(segment: Segment): Promise<number> {
+    await this.#cover(segment)
+    return segment.index.maxTimestampMs
+  }
+
   /** The first offset whose record has a timestamp ≥ `timestampMs`, below the high watermark; or null. */
   async offsetForTime(timestampMs: number): Promise<number | null> {
-    for (const segment of this.#segments) {
+    for (;;) {
+      const segments = [...this.#segments]
+      try {
+        return await this.#offsetForTime(segments, timestampMs)
+      } catch (cause) {
+        // Cleaned or expired while it was read: its file may have gone.
+        if (segments.every((segment) => this.#segments.includes(segment))) throw cause
+      }
+    }
+  }
+
+  async #offsetForTime(segments: readonly Segment[], timestampMs: number): Promise<number | null> {
+    for (const segment of segments) {
       await this.#cover(segment)
       if (segment.index.maxTimestampMs < timestampMs) continue
       let position = segment.index.positionForTime(timestampMs)

@@ -79,6 +79,22 @@ export class ProducerStates {
     return this.#aborted.filter((range) => range.lastOffset >= first && range.firstOffset < end)
   }
 
+  /** Readers cannot get there any more. */
+  forgetAbortedBelow(offset: number): void {
+    const kept = this.#aborted.filter(({ lastOffset }) => lastOffset >= offset)
+    this.#aborted.splice(0, this.#aborted.length, ...kept)
+  }
+
+  /** Base offsets of the last batches of all producers: they hold sequences that must not be forgotten. */
+  lastBatches(): Set<number> {
+    const bases = new Set<number>()
+    for (const { batches } of this.#producers.values()) {
+      const last = batches.at(-1)
+      if (last !== undefined) bases.add(last[2])
+    }
+    return bases
+  }
+
   /**
    * Checks the sequence of a batch a client wants to append at [at, …) of `bytes`.
    *

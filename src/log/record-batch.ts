@@ -39,6 +39,8 @@ export const CODEC_MASK = 0x07
 export const LOG_APPEND_TIME = 0x08
 export const TRANSACTIONAL = 0x10
 export const CONTROL = 0x20
+/** Base timestamp is the time from which on the batch's tombstones, or its marker, may go. */
+export const DELETE_HORIZON = 0x40
 
 /** Where a batch is closed and the next begun: stays below Kafka's `max.message.bytes` of 1,048,588. */
 export const BATCH_BYTES_TARGET = 1_000_000
@@ -280,7 +282,7 @@ export class RecordBatchWriter {
 }
 
 /** Bytes of a 32-bit number as a zig-zag varint. */
-function varintBytes(value: number): number {
+export function varintBytes(value: number): number {
   const z = ((value << 1) ^ (value >> 31)) >>> 0
   return z < 0x80 ? 1 : z < 0x4000 ? 2 : z < 0x200000 ? 3 : z < 0x10000000 ? 4 : 5
 }
@@ -295,7 +297,7 @@ export function putVarint(bytes: Uint8Array, at: number, value: number): number 
   return at
 }
 
-function varlongBytes(value: number): number {
+export function varlongBytes(value: number): number {
   if (value >= -0x40000000 && value < 0x40000000) return varintBytes(value)
   let z = value >= 0 ? value * 2 : -value * 2 - 1
   let size = 1
@@ -306,7 +308,7 @@ function varlongBytes(value: number): number {
   return size
 }
 
-function putVarlong(bytes: Uint8Array, at: number, value: number): number {
+export function putVarlong(bytes: Uint8Array, at: number, value: number): number {
   if (value >= -0x40000000 && value < 0x40000000) return putVarint(bytes, at, value)
   let z = value >= 0 ? value * 2 : -value * 2 - 1
   while (z > 0x7f) {

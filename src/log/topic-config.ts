@@ -41,6 +41,8 @@ const SETTINGS: Readonly<Record<string, readonly [fallback: string, check: Check
   'retention.bytes': ['-1', wholeFrom(-1)],
   // Everything is kept unless told otherwise; Kafka's default is seven days.
   'retention.ms': ['-1', wholeFrom(-1)],
+  // Ours: whether a record's age counts from when it was appended, or, as in Kafka, from its own timestamp.
+  'retention.counts.from': ['append', oneOf('append', 'timestamp')],
   'segment.bytes': ['1073741824', wholeFrom(14, 2147483647)],
   'segment.index.bytes': ['10485760', wholeFrom(4, 2147483647)],
   'segment.jitter.ms': ['0', wholeFrom(0)],
@@ -61,19 +63,31 @@ export function numericSetting(config: Readonly<Record<string, string>>, name: s
 /** @throws StorageError `LOG_INVALID_CONFIG` at the first unknown name or bad value */
 export function checkTopicConfig(topic: string, config: Readonly<Record<string, string>>): void {
   for (const [name, value] of Object.entries(config)) {
-    const known = Object.hasOwn(SETTINGS, name) ? SETTINGS[name] : undefined
-    if (known === undefined) {
-      throw new StorageError('LOG_INVALID_CONFIG', {
-        message: `Topic ${topic}: there is no topic setting '${name}'.`,
-        hint: `Settings have Kafka's names, for example retention.ms or cleanup.policy.`,
-      })
-    }
-    if (typeof value !== 'string' || !known[1](value)) {
+    checkSettingName(topic, name)
+    if (typeof value !== 'string' || !SETTINGS[name]![1](value)) {
       throw new StorageError('LOG_INVALID_CONFIG', {
         message: `Topic ${topic}: '${value}' is not a value for ${name}.`,
       })
     }
   }
+}
+
+/** @throws StorageError `LOG_INVALID_CONFIG` unless there is a setting of that name */
+export function checkSettingName(topic: string, name: string): void {
+  if (Object.hasOwn(SETTINGS, name)) return
+  throw new StorageError('LOG_INVALID_CONFIG', {
+    message: `Topic ${topic}: there is no topic setting '${name}'.`,
+    hint: `Settings have Kafka's names, for example retention.ms or cleanup.policy.`,
+  })
+}
+
+/** All settings of a topic with the values in force, sorted by name. */
+export function settingsInForce(
+  config: Readonly<Record<string, string>>,
+): { readonly name: string; readonly value: string; readonly isDefault: boolean }[] {
+  return Object.keys(SETTINGS)
+    .sort()
+    .map((name) => ({ name, value: setting(config, name), isDefault: !Object.hasOwn(config, name) }))
 }
 
 /** Kafka's rule for topic names. @throws StorageError `LOG_INVALID_TOPIC` */
