@@ -1,4 +1,5 @@
 /** The public interface of Millrace. */
+export type { Parameters, ParameterValue } from './sql/bind-parameters.ts'
 export { Millrace } from './runtime/millrace.ts'
 export type { ConsumeOptions, MillraceOptions, NewRecord, SqlOptions } from './runtime/millrace.ts'
 export type { NewData } from './runtime/data.ts'

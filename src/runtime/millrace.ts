@@ -32,6 +32,7 @@ import { findColumn } from '../plan/schema.ts'
 import type { SourceCatalog } from '../plan/data-source.ts'
 import { quoteName } from '../plan/sql-type.ts'
 import type { Row } from '../plan/sql-value.ts'
+import { bindParameters, type Parameters } from '../sql/bind-parameters.ts'
 import { parseStatements } from '../sql/parse.ts'
 import { WorkerState } from '../state/worker-state.ts'
 import { Catalog, put } from './catalog.ts'
@@ -83,6 +84,11 @@ export interface RuntimeProblem {
 export interface SqlOptions {
   /** Settings for these statements only, as if SET beforehand. */
   readonly settings?: Readonly<Record<string, string>>
+  /**
+   * Values for the parameters of a SELECT or INSERT … VALUES: an array for `?`, an object for `:name`.
+   * They are typed as literals; no text is made of them.
+   */
+  readonly parameters?: Parameters
 }
 
 /** A record to append. Strings are written as UTF-8; other values than bytes and null as JSON. */
@@ -166,7 +172,7 @@ export class Millrace {
     options: SqlOptions = {},
     onResult?: (result: StatementResult) => void,
   ): Promise<StatementResult[]> {
-    return this.#inTurn(() => this.#runner.run(text, this.#sessionFor(options), onResult))
+    return this.#inTurn(() => this.#runner.run(text, this.#sessionFor(options), onResult, options.parameters))
   }
 
   /**
@@ -185,7 +191,8 @@ export class Millrace {
         hint: 'Run other statements with sql().',
       })
     }
-    return this.#host.stream(this.#runner.prepare(statement, session), session) as RowStream<T>
+    const bound = options.parameters === undefined ? statement : bindParameters(statement, options.parameters)
+    return this.#host.stream(this.#runner.prepare(bound, session), session) as RowStream<T>
   }
 
   /**

@@ -9,6 +9,7 @@ import type { FormatName } from '../plan/data-source.ts'
 import { printPlan } from '../plan/print.ts'
 import type { Row } from '../plan/sql-value.ts'
 import type { Statement } from '../sql/ast.ts'
+import { bindParameters, type Parameters } from '../sql/bind-parameters.ts'
 import { parseStatements } from '../sql/parse.ts'
 import { effectsOf, type Effects } from './effects.ts'
 import { recordsToInsert } from './insert-values.ts'
@@ -71,6 +72,7 @@ export class StatementRunner {
     text: string,
     session: Session,
     onResult?: (result: StatementResult) => void,
+    parameters?: Parameters,
   ): Promise<StatementResult[]> {
     if (text.length > TEXT_UNITS_MAX) {
       throw new SqlError('SQL_TEXT_TOO_LONG', {
@@ -80,8 +82,16 @@ export class StatementRunner {
       })
     }
     const results: StatementResult[] = []
-    for (const statement of parseStatements(text, { variables: session.variables })) {
-      const result = await this.runStatement(statement, session)
+    const statements = parseStatements(text, { variables: session.variables })
+    if (parameters !== undefined && statements.length > 1) {
+      throw new SqlError('SQL_PARAMETER_PLACE', {
+        message: 'Parameters belong to one statement, but the text has several.',
+        at: statements[1]!.at,
+      })
+    }
+    for (const statement of statements) {
+      const bound = parameters === undefined ? statement : bindParameters(statement, parameters)
+      const result = await this.runStatement(bound, session)
       results.push(result)
       onResult?.(result)
     }

@@ -478,6 +478,7 @@ export type Expression =
   | CallExpression
   | LambdaExpression
   | TimeUnitExpression
+  | ParameterExpression
 
 export type Literal =
   | StringLiteral
@@ -678,6 +679,14 @@ export interface CallExpression {
   /** `f(*)`: then `args` is empty. */
   readonly star: boolean
   readonly args: readonly Expression[]
+  readonly at: Position
+}
+
+/** `?` or `:name`: stands for a value given with the text; `bindParameters` puts it in its place. */
+export interface ParameterExpression {
+  readonly kind: 'parameter'
+  /** As written: names of parameters keep their case. null: `?`. */
+  readonly name: string | null
   readonly at: Position
 }
 

@@ -1,6 +1,13 @@
 import type { IToken } from 'chevrotain'
 import { SqlError } from '../base/errors.ts'
-import type { ComparisonExpression, Expression, Identifier, Literal, TimeUnit } from './ast.ts'
+import type {
+  ComparisonExpression,
+  Expression,
+  Identifier,
+  Literal,
+  ParameterExpression,
+  TimeUnit,
+} from './ast.ts'
 import { BaseGrammar, stringValue, type Alternatives } from './grammar-base.ts'
 import { placeOf } from './lexer.ts'
 import * as T from './tokens.ts'
@@ -294,6 +301,7 @@ export abstract class ExpressionGrammar extends BaseGrammar {
         { GATE: () => this.isAhead(2, T.OpenParen), ALT: () => this.SUBRULE(this.call) },
         { ALT: () => this.SUBRULE(this.column) },
         { ALT: () => this.SUBRULE(this.literal) },
+        { ALT: () => this.SUBRULE(this.parameter) },
         { ALT: () => this.SUBRULE(this.case) },
         { ALT: () => this.SUBRULE(this.cast) },
         {
@@ -306,6 +314,19 @@ export abstract class ExpressionGrammar extends BaseGrammar {
         },
       ],
     })
+  })
+
+  /** parameter : '?' | ':' identifier */
+  parameter = this.RULE('parameter', (): ParameterExpression => {
+    return this.OR<Alternatives<ParameterExpression>>([
+      { ALT: () => ({ kind: 'parameter', name: null, at: placeOf(this.CONSUME(T.PositionalParameter)) }) },
+      {
+        ALT: () => {
+          const token = this.CONSUME(T.NamedParameter)
+          return { kind: 'parameter', name: token.image.slice(1), at: placeOf(token) }
+        },
+      },
+    ])
   })
 
   /** literal : STRING | number | TRUE | FALSE | NULL */

@@ -137,6 +137,8 @@ function printBare(e: Expression): string {
     }
     case 'time-unit':
       return e.unit
+    case 'parameter':
+      return e.name === null ? '?' : `:${e.name}`
     default:
       return unreachable(e)
   }

@@ -296,7 +296,7 @@ function outerJoin({ found, after }: Mistake): WrittenHint | undefined {
 }
 
 function castSign({ found, after }: Mistake): WrittenHint | undefined {
-  if (found?.image !== ':' || after?.image !== ':') return undefined
+  if (found?.image !== ':' || after?.image.startsWith(':') !== true) return undefined
   return { hint: 'Write CAST(value AS type).' }
 }
 

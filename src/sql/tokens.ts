@@ -53,6 +53,18 @@ export const DigitIdentifier = createToken({
 /** `${name}`: replaced before parsing; one that is left has no value. */
 export const Variable = createToken({ name: 'Variable', pattern: /\$?\$\{[A-Za-z_][A-Za-z0-9_@]*\}/ })
 
+/** `?` or `:name`: a value given with the text. */
+export const PositionalParameter = createToken({
+  name: 'PositionalParameter',
+  pattern: /\?/,
+  label: 'a parameter',
+})
+export const NamedParameter = createToken({
+  name: 'NamedParameter',
+  pattern: /:[A-Za-z_][A-Za-z0-9_@]*/,
+  label: 'a parameter',
+})
+
 export const StringText = createToken({
   name: 'StringText',
   pattern: /'[^']*(?:''[^']*)*'(?!')/,
@@ -170,6 +182,8 @@ export const LEXED_TOKENS: TokenType[] = [
   StringText,
   UnterminatedString,
   Variable,
+  PositionalParameter,
+  NamedParameter,
   Arrow,
   LambdaArrow,
   Assign,

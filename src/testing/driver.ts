@@ -27,6 +27,7 @@ import { booleanSetting, settingsFrom } from '../runtime/settings.ts'
 import type { StatementResult } from '../runtime/statement-result.ts'
 import { StatementRunner, type Session, type StatementHost } from '../runtime/statement-runner.ts'
 import type { Statement } from '../sql/ast.ts'
+import type { Parameters } from '../sql/bind-parameters.ts'
 import { TransientTaskStores } from '../runtime/transient-stores.ts'
 
 export interface TestDriverOptions {
@@ -116,8 +117,8 @@ export class TestDriver {
   }
 
   /** @throws SqlError of the first statement refused */
-  async sql(text: string): Promise<StatementResult[]> {
-    return this.#runner.run(text, this.#session)
+  async sql(text: string, parameters?: Parameters): Promise<StatementResult[]> {
+    return this.#runner.run(text, this.#session, undefined, parameters)
   }
 
   /** Makes what the typed builder describes, and what it needs. */

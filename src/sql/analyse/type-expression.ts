@@ -130,6 +130,12 @@ export function typeExpression(node: ast.Expression, context: TypingContext): Ex
       })
     case 'time-unit':
       return { kind: 'literal', value: node.unit, type: STRING }
+    case 'parameter':
+      throw new SqlError('SQL_PARAMETER_UNBOUND', {
+        message: `The parameter ${printExpression(node)} has no value.`,
+        at: node.at,
+        hint: 'Give values with the text: query(text, { parameters: […] }), or { parameters: { name: … } }.',
+      })
     default:
       return unreachable(node)
   }
