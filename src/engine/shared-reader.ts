@@ -10,6 +10,7 @@ import { SourceDecoder, type DecodedRecords } from './source-decoder.ts'
 /** Slices read when a query keeps up, and when it is behind by more than that. */
 const SLICE_BYTES = 1 << 20
 const SLICE_BYTES_BEHIND = 4 << 20
+const BEHIND_RECORDS = 20_000
 
 /**
  * A slice of a partition, decoded. Its bytes are used again for a later one when nobody holds it any more:
@@ -101,17 +102,43 @@ export class SharedReader {
     if (cached !== undefined && cached.fromOffset === fromOffset && cached.columns === shared.wanted.size) {
       return cached.slice.hold()
     }
-    const memory = this.#pool.take()
-    const records = await readRecords(this.#log, source.topic, partition, fromOffset, memory)
+    const { memory, reading } = this.#begun(shared, source.topic, partition, fromOffset)
+    const records = await reading
     if (records === null) {
       this.#pool.give(memory)
       return null
+    }
+    if (isBehind(this.#log, source.topic, partition, records.nextOffset)) {
+      shared.ahead.set(partition, this.#begin(source.topic, partition, records.nextOffset))
     }
     const decoded = shared.decoder.decode(records.records, partition, shared.wanted, memory.arrays)
     const slice = new ReadSlice(decoded, records.nextOffset, () => this.#pool.give(memory))
     shared.slices.get(partition)?.slice.release()
     shared.slices.set(partition, { fromOffset, columns: shared.wanted.size, slice: slice.hold() })
     return slice
+  }
+
+  /** The read of these records: the one begun ahead, if it is that, or a new one. */
+  #begun(shared: SharedSource, topic: string, partition: number, fromOffset: number): BegunRead {
+    const ahead = shared.ahead.get(partition)
+    if (ahead === undefined) return this.#begin(topic, partition, fromOffset)
+    if (ahead.fromOffset !== fromOffset && shared.slices.get(partition)?.fromOffset !== fromOffset) {
+      // Somebody elsewhere in the topic; those who go on from the last slice will still want it.
+      return this.#begin(topic, partition, fromOffset)
+    }
+    shared.ahead.delete(partition)
+    if (ahead.fromOffset === fromOffset) return ahead
+    const giveBack = (): void => this.#pool.give(ahead.memory)
+    ahead.reading.then(giveBack, giveBack)
+    return this.#begin(topic, partition, fromOffset)
+  }
+
+  #begin(topic: string, partition: number, fromOffset: number): BegunRead {
+    const memory = this.#pool.take()
+    const reading = readRecords(this.#log, topic, partition, fromOffset, memory)
+    // Whoever reads these records sees the failure; nobody may come.
+    reading.catch(() => {})
+    return { fromOffset, memory, reading }
   }
 
   #shared(source: DataSource): SharedSource {
@@ -126,7 +153,12 @@ export class SharedReader {
     ])
     let shared = this.#sources.get(key)
     if (shared === undefined) {
-      shared = { decoder: new SourceDecoder(source, this.#formatOf), wanted: new Set(), slices: new Map() }
+      shared = {
+        decoder: new SourceDecoder(source, this.#formatOf),
+        wanted: new Set(),
+        slices: new Map(),
+        ahead: new Map(),
+      }
       this.#sources.set(key, shared)
     }
     return shared
@@ -138,6 +170,19 @@ interface SharedSource {
   readonly wanted: Set<number>
   /** The last slice of each partition. */
   readonly slices: Map<number, CachedSlice>
+  /** The slice behind the last one, where more than a slice is waiting: read while that one is worked off. */
+  readonly ahead: Map<number, BegunRead>
+}
+
+interface BegunRead {
+  readonly fromOffset: number
+  readonly memory: SliceMemory
+  readonly reading: ReturnType<typeof readRecords>
+}
+
+/** Whether more records wait than a reader that keeps up ever leaves. */
+function isBehind(log: Log, topic: string, partition: number, fromOffset: number): boolean {
+  return log.ends(topic, partition).lastStable - fromOffset > BEHIND_RECORDS
 }
 
 /**
@@ -155,7 +200,7 @@ export async function readRecords(
   const ends = log.ends(topic, partition)
   const from = Math.max(fromOffset, ends.logStart)
   if (from >= ends.lastStable) return null
-  const behind = ends.lastStable - from > 20_000
+  const behind = isBehind(log, topic, partition, from)
   const slice = await log.read(
     topic,
     partition,
