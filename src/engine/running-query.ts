@@ -287,15 +287,15 @@ export class RunningQuery {
     if (this.#state === 'RUNNING' || this.#state === 'PAUSED') this.#state = paused ? 'PAUSED' : 'RUNNING'
   }
 
-  /** No more input will come: everything that waits for time happens now. */
-  async finish(): Promise<void> {
+  /** Event time moves on to where something next waits for it; false if nothing does. */
+  async passTime(): Promise<boolean> {
     const run = this.#run!
-    while (await this.#feed!.step()) this.#dirty = true
-    for (let next = run.nextTimerMs(); next !== null; next = run.nextTimerMs()) {
-      await run.advance(next)
-      await run.drain()
-      this.#dirty = true
-    }
+    const next = run.nextTimerMs()
+    if (next === null) return false
+    await run.advance(next)
+    await run.drain()
+    this.#dirty = true
+    return true
   }
 
   readCommitted(range: ReadRange): AsyncIterable<Batch> {

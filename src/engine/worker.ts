@@ -2,13 +2,14 @@ import type { Clock, Timer } from '../base/clock.ts'
 import { crashPoint } from '../base/crash-points.ts'
 import { StorageError } from '../base/errors.ts'
 import type { Format } from '../formats/format.ts'
-import type { CommitGroup, CommitOwner, GroupAppend, Log, CommitOutcome } from '../log/log.ts'
+import type { CommitOutcome, CommitOwner, CommittedOffset, GroupAppend, Log } from '../log/log.ts'
 import type { FormatName } from '../plan/data-source.ts'
 import type { WorkerState } from '../state/worker-state.ts'
 import type { Batch } from './batch.ts'
 import type { CompileContext } from './compile/cursor.ts'
 import type { UnreadableAt } from './input-feed.ts'
 import type { ReadRange } from './operator.ts'
+import { inOrderOfData } from './order-of-data.ts'
 import { offsetsGroup, type QuerySpec } from './query-spec.ts'
 import { RunningQuery, type QueryProblem, type QueryStatus } from './running-query.ts'
 import { SharedReader } from './shared-reader.ts'
@@ -30,13 +31,28 @@ export interface WorkerOptions {
   readonly onProblem: (queryId: string, problem: QueryProblem) => void
 }
 
+/** Somebody who waits for the worker. */
+interface Waiting {
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
+/** What one query has to commit of a cycle. */
+interface TakenQuery {
+  readonly query: RunningQuery
+  readonly appends: readonly GroupAppend[]
+  /** How many of the appends are changelogs; they come first. */
+  readonly changelogs: number
+  readonly offsets: readonly CommittedOffset[]
+}
+
 const RETRY_MS_FIRST = 1_000
 const RETRY_MS_MAX = 60_000
 
 /**
  * Runs persistent queries, cycle by cycle: hands each its inputs, and at the end of a cycle commits the
- * changelogs, outputs and input offsets of all of them as one group of the log. Either all of a cycle
- * becomes durable and visible or nothing does.
+ * changelogs, outputs and input offsets of all of them as one group of the log. Either all of a query's
+ * cycle becomes durable and visible or nothing does.
  *
  * A query that fails is left out of its cycle, goes back to its last commit and is tried again later,
  * except over damaged bytes. When a commit's fate is unknown, every query goes back to what is committed.
@@ -53,10 +69,12 @@ export class Worker {
   #lastCommitMs: number
   #commits = 0
   readonly #commitMs: number[] = []
-  readonly #waitingForIdle: (() => void)[] = []
+  readonly #waitingForIdle: Waiting[] = []
   /** Work that must not run inside a cycle: adding and removing queries. */
-  readonly #between: (() => Promise<void>)[] = []
-  #fatal: unknown = null
+  readonly #between: (Waiting & { readonly work: () => Promise<void> })[] = []
+  #fatal: StorageError | null = null
+  /** The loop has run out: nothing happens any more. */
+  #ended = false
 
   constructor(options: WorkerOptions) {
     this.#options = options
@@ -115,22 +133,39 @@ export class Worker {
     return query.readCommitted(range)
   }
 
-  /** Resolves when every running query has handed over and committed all its input. */
+  /**
+   * Resolves when every running query has handed over and committed all its input.
+   *
+   * @throws StorageError `WORKER_STOPPED`, `WORKER_FENCED`
+   */
   untilIdle(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#waitingForIdle.push(resolve)
+    return new Promise((resolve, reject) => {
+      if (this.#ended) reject(this.#endError())
+      else this.#waitingForIdle.push({ resolve, reject })
       this.#signal()
     })
   }
 
-  /** The inputs of a query are complete: windows close and timers fire as if time had passed. */
+  /**
+   * All input is complete: what is there is worked off, then windows close and timers fire as if time had
+   * passed. Those that read what others write come after them, when what closed there is committed.
+   */
   finish(): Promise<void> {
     return this.#betweenCycles(async () => {
-      for (const query of this.#queries.values()) {
-        if (query.isRunning) await this.#guarded(query, () => query.finish())
+      for (const query of inOrderOfData([...this.#queries.values()])) {
+        await this.#commit()
+        await this.#exhaust(query, () => query.step())
+        await this.#exhaust(query, () => query.passTime())
       }
       await this.#commit()
     })
+  }
+
+  /** Repeats a step of a query until it finds nothing to do. */
+  async #exhaust(query: RunningQuery, step: () => Promise<boolean>): Promise<void> {
+    while (query.isRunning && (await this.#guarded(query, step)) === true) {
+      if (query.pendingBytes >= this.#options.transactionBytesMax) await this.#commit()
+    }
   }
 
   /** Milliseconds each of the last commits took, oldest first. */
@@ -145,7 +180,9 @@ export class Worker {
   async #run(): Promise<void> {
     const { clock, commitIntervalMs, transactionBytesMax } = this.#options
     while (!this.#stopping) {
-      while (this.#between.length > 0) await this.#between.shift()!()
+      for (let next = this.#between.shift(); next !== undefined; next = this.#between.shift()) {
+        await next.work().then(next.resolve, next.reject)
+      }
       this.#woken = false
       let worked = false
       let pendingBytes = 0
@@ -161,12 +198,20 @@ export class Worker {
       const dueInMs = this.#lastCommitMs + commitIntervalMs - clock.monotonicMs()
       const dirty = [...this.#queries.values()].some((q) => q.isDirty)
       if (dirty && (dueInMs <= 0 || pendingBytes >= transactionBytesMax)) await this.#commit()
-      else if (!dirty && this.#isIdle) for (const resolve of this.#waitingForIdle.splice(0)) resolve()
+      else if (!dirty && this.#isIdle) for (const waiting of this.#waitingForIdle.splice(0)) waiting.resolve()
       if (!worked) await this.#wait(dirty ? Math.max(0, dueInMs) : this.#idleWaitMs())
       else if (this.#commits % 8 === 0) await new Promise<void>((resolve) => setImmediate(resolve))
     }
-    await this.#commit()
+    if (this.#fatal === null) await this.#commit()
     for (const query of this.#queries.values()) await query.close()
+    this.#ended = true
+    for (const waiting of [...this.#between.splice(0), ...this.#waitingForIdle.splice(0)]) {
+      waiting.reject(this.#endError())
+    }
+  }
+
+  #endError(): StorageError {
+    return this.#fatal ?? new StorageError('WORKER_STOPPED', { message: 'The queries have been stopped.' })
   }
 
   get #isIdle(): boolean {
@@ -181,54 +226,79 @@ export class Worker {
 
   /** One cycle's end: everything of all running queries in one group, or, if that fails, back to the last commit. */
   async #commit(): Promise<void> {
-    const { log, clock, state } = this.#options
+    const { clock, state } = this.#options
     this.#lastCommitMs = clock.monotonicMs()
-    const committing: RunningQuery[] = []
-    const appends: GroupAppend[] = []
-    const offsets: CommitGroup['offsets'][number][] = []
-    const takes: { readonly query: RunningQuery; readonly from: number; readonly count: number }[] = []
+    const cycle: TakenQuery[] = []
     crashPoint('cycle-before-flush')
     for (const query of this.#queries.values()) {
       if (!query.isRunning || !query.isDirty) continue
       const taken = await this.#guarded(query, () => query.takeCycle())
       if (taken === undefined) continue
-      committing.push(query)
-      takes.push({ query, from: appends.length, count: taken.changelogs.length })
-      appends.push(...taken.changelogs, ...taken.outputs)
       const problems = query.takeUnreadable()
-      if (problems.length > 0) appends.push(...this.#options.describeProblems(query.spec.id, problems))
-      offsets.push({ group: offsetsGroup(query.spec.id), offsets: taken.offsets })
+      const entries = problems.length === 0 ? [] : this.#options.describeProblems(query.spec.id, problems)
+      cycle.push({
+        query,
+        appends: [...taken.changelogs, ...taken.outputs, ...entries],
+        changelogs: taken.changelogs.length,
+        offsets: taken.offsets,
+      })
     }
-    if (committing.length === 0) return
+    if (cycle.length === 0) return
     crashPoint('cycle-after-flush')
     const startedMs = clock.monotonicMs()
-    let outcome: CommitOutcome
-    try {
-      outcome = await log.commit({ owner: this.#owner!, appends, offsets })
-    } catch (error) {
-      // Refused (a full disk, a deleted output topic): nothing was written, so every query can try again.
-      for (const query of committing) await this.#guarded(query, () => Promise.reject(error as Error))
-      return
-    }
-    if (outcome.kind !== 'committed') {
-      for (const query of committing) await query.rollBack()
-      if (outcome.kind === 'fenced') {
-        this.#fatal = new StorageError('WORKER_FENCED', {
-          message: 'Another process has taken over this data directory’s queries.',
-        })
-        this.#stopping = true
-        return
-      }
-      // What became of the cycle is unknown: go on from what the log says is committed.
-      for (const query of committing) await this.#startQuery(query)
-      return
-    }
-    crashPoint('cycle-after-commit')
-    for (const { query, from, count } of takes) query.committed(outcome.baseOffsets.slice(from, from + count))
+    if (!(await this.#commitGroup(cycle))) return
     this.#commits++
     this.#commitMs.push(clock.monotonicMs() - startedMs)
     if (this.#commitMs.length > 10_000) this.#commitMs.shift()
     state.checkpointIfDue()
+  }
+
+  /**
+   * Commits these queries' cycle in one step. If that is refused (a deleted output topic, a full disk),
+   * nothing was written, and each goes alone, so that the one at fault holds up no other.
+   *
+   * @returns whether anything was committed
+   */
+  async #commitGroup(taken: readonly TakenQuery[]): Promise<boolean> {
+    let outcome: CommitOutcome
+    try {
+      outcome = await this.#options.log.commit({
+        owner: this.#owner!,
+        appends: taken.flatMap(({ appends }) => appends),
+        offsets: taken.map(({ query, offsets }) => ({ group: offsetsGroup(query.spec.id), offsets })),
+      })
+    } catch (error) {
+      if (taken.length === 1) {
+        await this.#guarded(taken[0]!.query, () => Promise.reject(error as Error))
+        return false
+      }
+      let any = false
+      for (const one of taken) if (await this.#commitGroup([one])) any = true
+      return any
+    }
+    switch (outcome.kind) {
+      case 'committed': {
+        crashPoint('cycle-after-commit')
+        let from = 0
+        for (const { query, appends, changelogs } of taken) {
+          query.committed(outcome.baseOffsets.slice(from, from + changelogs))
+          from += appends.length
+        }
+        return true
+      }
+      case 'fenced':
+        for (const { query } of taken) await query.close()
+        this.#fatal = new StorageError('WORKER_FENCED', {
+          message: 'Another process has taken over this data directory’s queries.',
+        })
+        this.#stopping = true
+        return false
+      case 'unknown':
+        // Go on from what the log says is committed.
+        for (const { query } of taken) await query.rollBack()
+        for (const { query } of taken) await this.#startQuery(query)
+        return false
+    }
   }
 
   async #startQuery(query: RunningQuery): Promise<void> {
@@ -248,9 +318,9 @@ export class Worker {
   }
 
   #betweenCycles(work: () => Promise<void>): Promise<void> {
-    if (this.#fatal !== null) return Promise.reject(this.#fatal as Error)
     return new Promise((resolve, reject) => {
-      this.#between.push(() => work().then(resolve, reject))
+      if (this.#ended) reject(this.#endError())
+      else this.#between.push({ work, resolve, reject })
       this.#signal()
     })
   }

@@ -1,0 +1,449 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { ManualClock } from '../../src/base/clock.ts'
+import { readFully } from '../../src/base/file-system.ts'
+import { MemoryFileSystem } from '../../src/base/memory-file-system.ts'
+import type { CommitOutcome } from '../../src/log/log.ts'
+import { PROCESSING_LOG_TOPIC } from '../../src/runtime/processing-log.ts'
+import { SimulatedFileSystem } from '../base/simulated-file-system.ts'
+import { TestWorker, type QueryChoice, type TestWorkerOptions } from './worker-harness.ts'
+
+const opened: TestWorker[] = []
+
+async function open(options: Partial<TestWorkerOptions> = {}): Promise<TestWorker> {
+  const worker = await TestWorker.open({ fileSystem: new MemoryFileSystem(), ...options })
+  opened.push(worker)
+  return worker
+}
+
+afterEach(async () => {
+  for (const worker of opened.splice(0)) await worker.close()
+})
+
+const READINGS = `CREATE STREAM s (id STRING KEY, v INT) WITH (kafka_topic = 's', value_format = 'JSON', partitions = 1);`
+const OTHERS = `CREATE STREAM o (id STRING KEY, w INT) WITH (kafka_topic = 'o', value_format = 'JSON', partitions = 1);`
+const COUNTS = `CREATE TABLE c AS SELECT id, COUNT(*) AS n, SUM(v) AS total FROM s GROUP BY id;`
+const COPY = `CREATE STREAM p AS SELECT id, v + 1 AS v FROM s;`
+
+const reading = (key: string, v: number, t = 0): [string, unknown, number] => [key, { V: v }, t]
+
+test('closed and opened again, a query goes on from its last commit', async () => {
+  const fileSystem = new MemoryFileSystem()
+  const first = await open({ fileSystem })
+  await first.add(`${READINGS} ${COUNTS}`)
+  await first.produce('s', [reading('a', 1), reading('a', 2)])
+  await first.worker.untilIdle()
+  opened.splice(0)
+  await first.close()
+  const second = await open({ fileSystem })
+  await second.add(`${READINGS} ${COUNTS}`)
+  await second.produce('s', [reading('a', 4)])
+  await second.worker.untilIdle()
+  expect(await second.lines('C')).toEqual([
+    'a {"N":1,"TOTAL":1}',
+    'a {"N":2,"TOTAL":3}',
+    'a {"N":3,"TOTAL":7}',
+  ])
+  expect(second.offsets('q0')).toEqual(['s-0 3'])
+})
+
+describe('a query that fails', () => {
+  test('in a step is left out of its cycle, and goes on from its last commit when the reason is gone', async () => {
+    const t = await open()
+    await t.add(`${READINGS} ${OTHERS} ${COUNTS} CREATE STREAM p AS SELECT id, w FROM o;`)
+    t.interception.read = (log, topic, ...rest) =>
+      topic === 's' ? Promise.reject(new Error('no such luck')) : log.read(topic, ...rest)
+    await t.produce('s', [reading('a', 1)])
+    await t.produce('o', [['a', { W: 7 }, 0]])
+    await t.worker.untilIdle()
+    expect(t.worker.status('q0')).toMatchObject({ state: 'ERROR', error: 'no such luck' })
+    expect(t.problems.map((p) => p.queryId)).toContain('q0')
+    expect(await t.lines('P')).toEqual(['a {"W":7}'])
+    delete t.interception.read
+    t.clock.advanceTo(t.clock.nowMs() + 60_000)
+    await expect.poll(() => t.worker.status('q0')?.state).toBe('RUNNING')
+    await t.worker.untilIdle()
+    expect(await t.lines('C')).toEqual(['a {"N":1,"TOTAL":1}'])
+  })
+
+  test('at the commit does not hold up the others of its cycle', async () => {
+    const t = await open()
+    await t.add(`${READINGS} ${COPY} ${COUNTS}`)
+    await t.log.deleteTopic('P')
+    await t.produce('s', [reading('a', 1), reading('a', 2)])
+    await t.worker.untilIdle()
+    expect(t.worker.status('q0')).toMatchObject({ state: 'ERROR', error: 'There is no topic P.' })
+    expect(t.worker.status('q1')).toMatchObject({ state: 'RUNNING', error: null })
+    expect((await t.lines('C')).at(-1)).toBe('a {"N":2,"TOTAL":3}')
+    expect(t.offsets('q1')).toEqual(['s-0 2'])
+    expect(t.offsets('q0')).toEqual([])
+  })
+
+  test('over damaged bytes says where they are and does not try again', async () => {
+    const fileSystem = new MemoryFileSystem()
+    const first = await open({ fileSystem })
+    await first.createTopics(['s', 'o'])
+    const producer = first.log.producer()
+    for (const v of [1, 2, 3]) {
+      await producer.send({
+        topic: 's',
+        key: Buffer.from('a'),
+        value: Buffer.from(`{"V":${v}}`),
+        timestampMs: 0,
+      })
+    }
+    const directory = `/data/topics/${first.log.topic('s')!.id}/0`
+    opened.splice(0)
+    await first.close()
+    const [segment] = (await fileSystem.list(directory)).filter((name) => name.endsWith('.log'))
+    const file = await fileSystem.open(`${directory}/${segment}`, 'write')
+    const bytes = new Uint8Array(await file.size())
+    await readFully(file, bytes, 0)
+    await file.write(Uint8Array.of(bytes.at(-3)! ^ 1), bytes.length - 3)
+    await file.close()
+
+    const t = await open({ fileSystem })
+    await t.add(`${READINGS} ${OTHERS} ${COUNTS} CREATE STREAM p AS SELECT id, w FROM o;`)
+    await t.produce('o', [['a', { W: 7 }, 0]])
+    await t.worker.untilIdle()
+    const status = t.worker.status('q0')!
+    expect(status.state).toBe('ERROR')
+    expect(status.error).toMatch(/topic s, partition 0.*offset 2/i)
+    expect(await t.lines('P')).toEqual(['a {"W":7}'])
+    const tries = t.problems.length
+    t.clock.advanceTo(t.clock.nowMs() + 10 * 60_000)
+    await t.produce('o', [['a', { W: 8 }, 0]])
+    await t.worker.untilIdle()
+    expect(t.problems).toHaveLength(tries)
+    expect(t.worker.status('q0')!.state).toBe('ERROR')
+  })
+})
+
+describe('a commit whose fate is unknown', () => {
+  test.each([
+    ['was not done', false],
+    ['was done', true],
+  ])('and that %s: every record counts once', async (_, isDone) => {
+    const t = await open()
+    await t.add(`${READINGS} ${COPY} ${COUNTS}`)
+    let left = 2
+    t.interception.commit = async (log, group) => {
+      if (group.owner.name !== 'worker' || left-- <= 0) return log.commit(group)
+      if (isDone) await log.commit(group)
+      return { kind: 'unknown', cause: new Error('the disk went away') } satisfies CommitOutcome
+    }
+    await t.produce('s', [reading('a', 1), reading('b', 2)])
+    await t.produce('s', [reading('a', 4)])
+    await t.worker.untilIdle()
+    expect(left).toBeLessThanOrEqual(0)
+    expect(await t.lines('P')).toEqual(['a {"V":2}', 'b {"V":3}', 'a {"V":5}'])
+    expect((await t.lines('C')).slice(-1)).toEqual(['a {"N":2,"TOTAL":5}'])
+    expect(await t.lines('C')).toHaveLength(3)
+    expect(t.worker.status('q1')!.state).toBe('RUNNING')
+  })
+})
+
+test('fenced by another worker, nothing more is committed and everybody who waits is told', async () => {
+  const t = await open()
+  await t.add(`${READINGS} ${COPY}`)
+  await t.log.claim('worker')
+  await t.produce('s', [reading('a', 1)])
+  await expect(t.worker.untilIdle()).rejects.toMatchObject({ code: 'WORKER_FENCED' })
+  await expect(t.worker.finish()).rejects.toMatchObject({ code: 'WORKER_FENCED' })
+  expect(await t.lines('P')).toEqual([])
+})
+
+test('a paused query reads nothing until it is resumed', async () => {
+  const t = await open()
+  await t.add(`${READINGS} ${COPY} ${COUNTS}`)
+  await t.worker.pause('q0', true)
+  await t.produce('s', [reading('a', 1)])
+  await t.worker.untilIdle()
+  expect(await t.lines('P')).toEqual([])
+  expect(await t.lines('C')).toHaveLength(1)
+  expect(t.worker.status('q0')!.state).toBe('PAUSED')
+  await t.worker.pause('q0', false)
+  await t.worker.untilIdle()
+  expect(await t.lines('P')).toEqual(['a {"V":2}'])
+})
+
+describe('untilIdle', () => {
+  test('resolves when all input is committed, also that which queries write for one another', async () => {
+    const t = await open()
+    await t.add(`${READINGS} ${COPY} CREATE TABLE c AS SELECT id, SUM(v) AS total FROM p GROUP BY id;`)
+    await t.produce(
+      's',
+      Array.from({ length: 40 }, (_, i) => reading('a', i)),
+    )
+    await t.worker.untilIdle()
+    expect((await t.lines('C')).at(-1)).toBe(`a {"TOTAL":${(40 * 39) / 2 + 40}}`)
+    expect(t.offsets('q1')).toEqual(['P-0 40'])
+  })
+
+  test('is refused when the worker has stopped', async () => {
+    const t = await open()
+    await t.worker.stop()
+    await expect(t.worker.untilIdle()).rejects.toMatchObject({ code: 'WORKER_STOPPED' })
+    await expect(t.worker.pause('q0', true)).rejects.toMatchObject({ code: 'WORKER_STOPPED' })
+  })
+})
+
+test('queries over one stream share its reading and decoding', async () => {
+  const t = await open()
+  await t.createTopics(['s'])
+  await t.produce(
+    's',
+    Array.from({ length: 30 }, (_, i) => reading('a', i)),
+  )
+  let reads = 0
+  t.interception.read = (log, topic, ...rest) => {
+    if (topic === 's') reads++
+    return log.read(topic, ...rest)
+  }
+  await t.add(`${READINGS} ${COPY} ${COUNTS} CREATE STREAM big AS SELECT id, v FROM s WHERE v > 20;`, [
+    { paused: true },
+    { paused: true },
+    { paused: true },
+  ])
+  for (const id of ['q0', 'q1', 'q2']) await t.worker.pause(id, false)
+  await t.worker.untilIdle()
+  const { decodes } = t
+  const before = reads
+  await t.produce('s', [reading('a', 100)])
+  await t.worker.untilIdle()
+  expect(reads - before).toBe(1)
+  // The value once for all three; BIG's filter and the others' sums need the same column.
+  expect(t.decodes - decodes).toBe(1)
+  expect((await t.lines('BIG')).at(-1)).toBe('a {"V":100}')
+  expect(await t.lines('P')).toHaveLength(31)
+})
+
+test('records that cannot be read are told of once, in the commit that passes over them', async () => {
+  const t = await open()
+  await t.add(`${READINGS} ${COUNTS}`)
+  let refusals = 1
+  t.interception.commit = (log, group) =>
+    group.appends.length > 0 && refusals-- > 0 ? Promise.reject(new Error('not now')) : log.commit(group)
+  await t.produce('s', [reading('a', 1), ['a', 'no JSON', 0], reading('a', 2)])
+  await expect
+    .poll(() => {
+      t.clock.advanceTo(t.clock.nowMs() + 1_000)
+      return t.offsets('q0')
+    })
+    .toEqual(['s-0 3'])
+  const entries = await t.lines(PROCESSING_LOG_TOPIC)
+  expect(entries).toHaveLength(1)
+  expect(entries[0]).toContain('"SOURCE_TOPIC":"s","SOURCE_PARTITION":0,"SOURCE_OFFSET":1')
+  expect((await t.lines('C')).at(-1)).toBe('a {"N":2,"TOTAL":3}')
+})
+
+describe('time', () => {
+  const FINALS = `CREATE TABLE f AS SELECT id, COUNT(*) AS n FROM s WINDOW TUMBLING (SIZE 10 SECONDS, GRACE PERIOD 0 SECONDS)
+    GROUP BY id EMIT FINAL;`
+
+  async function silentFor(ms: number, choices: readonly QueryChoice[]): Promise<TestWorker> {
+    const clock = new ManualClock(5_000_000)
+    const t = await open({ clock })
+    await t.add(`${READINGS} ${FINALS}`, choices)
+    await t.produce('s', [reading('a', 1, 2_000), reading('a', 1, 4_000)])
+    await t.worker.untilIdle()
+    for (let at = 0; at < ms; at += 500) {
+      clock.advanceTo(clock.nowMs() + 500)
+      await t.worker.untilIdle()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    await t.worker.untilIdle()
+    return t
+  }
+
+  test('silence counts as time passing where a query says so, by as much as has passed', async () => {
+    expect(await (await silentFor(5_000, [{ idleMs: 1_000 }])).lines('F')).toEqual([])
+    const t = await silentFor(7_000, [{ idleMs: 1_000 }])
+    expect(await t.lines('F')).toEqual(['a {"N":2}'])
+    // It has stopped at the end of the window: a record after it is in time.
+    await t.produce('s', [reading('a', 1, 10_500)])
+    await t.worker.finish()
+    expect(await t.lines('F')).toEqual(['a {"N":2}', 'a {"N":1}'])
+  })
+
+  test('and not where it does not', async () => {
+    expect(await (await silentFor(60_000, [])).lines('F')).toEqual([])
+  })
+
+  test('the end of the input closes the windows of queries, and then of those that read their results', async () => {
+    const t = await open()
+    // The reader of the other's results comes first.
+    await t.add(
+      `${READINGS} ${FINALS.replace('FROM s', 'FROM p')}`.replace(
+        READINGS,
+        `${READINGS} CREATE STREAM p (id STRING KEY, v INT) WITH (kafka_topic = 'P', value_format = 'JSON', partitions = 1);`,
+      ) +
+        `CREATE TABLE w WITH (kafka_topic = 'W') AS SELECT id, SUM(v) AS v FROM s WINDOW TUMBLING (SIZE 1 SECONDS, GRACE PERIOD 0 SECONDS) GROUP BY id EMIT FINAL;` +
+        `INSERT INTO p SELECT id, v FROM s WHERE v > 1;`,
+    )
+    await t.produce('s', [reading('a', 5, 2_000), reading('a', 1, 2_500), reading('a', 7, 4_000)])
+    await t.worker.finish()
+    expect(await t.lines('W')).toEqual(['a {"V":6}', 'a {"V":7}'])
+    expect(await t.lines('F')).toEqual(['a {"N":2}'])
+  })
+})
+
+describe('inputs that meet', () => {
+  const PAIRS = `${READINGS} ${OTHERS}
+    CREATE STREAM pairs AS SELECT s.id AS id, v, w FROM s LEFT JOIN o WITHIN 2 SECONDS GRACE PERIOD 1 SECONDS ON s.id = o.id;`
+  const ZONES = `CREATE STREAM s (id STRING KEY, v INT, z STRING) WITH (kafka_topic = 's', value_format = 'JSON', partitions = 1);
+    CREATE TABLE zones AS SELECT z, COUNT(*) AS n FROM s WINDOW TUMBLING (SIZE 3 SECONDS, GRACE PERIOD 0 SECONDS)
+      GROUP BY z EMIT FINAL;`
+
+  /** Results where each read gives as many batches of one record as `batches` says, again from the start. */
+  async function results(
+    batches: readonly number[],
+    statements: string,
+    sink: string,
+    input: (t: TestWorker) => Promise<void>,
+  ): Promise<string[]> {
+    const t = await open()
+    await input(t)
+    let n = 0
+    t.interception.read = async (log, topic, partition, from, _bytesMax, isolation) => {
+      const until = Math.min(from + batches[n++ % batches.length]!, log.ends(topic, partition).lastStable)
+      const slices: Uint8Array[] = []
+      let nextOffset = from
+      while (nextOffset < until) {
+        const slice = await log.read(topic, partition, nextOffset, 1, isolation)
+        slices.push(slice.bytes.slice())
+        nextOffset = slice.nextOffset
+      }
+      return { bytes: new Uint8Array(Buffer.concat(slices)), nextOffset, aborted: [] }
+    }
+    await t.add(statements, [], 2)
+    await t.worker.untilIdle()
+    await t.worker.finish()
+    return t.lines(sink)
+  }
+
+  const SLICINGS = [[1], [100], [2, 1], [3, 7, 1], [5, 1, 1, 2]]
+
+  test('come by time, whatever the slices: both sides of a join', async () => {
+    // Late rows and equal times among them.
+    const input = async (t: TestWorker): Promise<void> => {
+      await t.createTopics(['s', 'o'])
+      const at = [0, 500, 900, 900, 3_000, 400, 2_900, 6_000, 3_100, 6_000, 9_000, 5_000]
+      await t.produce(
+        's',
+        at.map((ms, i) => reading('a', i, ms)),
+      )
+      await t.produce(
+        'o',
+        at.map((ms, i) => ['a', { W: i }, ms + (i % 3) * 100]),
+      )
+    }
+    const expected = await results([100], PAIRS, 'PAIRS', input)
+    expect(expected.length).toBeGreaterThan(10)
+    for (const slicing of SLICINGS) expect(await results(slicing, PAIRS, 'PAIRS', input)).toEqual(expected)
+  })
+
+  test('come by time, whatever the slices: partitions whose rows change their key', async () => {
+    // A row without zone is dropped on the way; the late one behind it must not come earlier for that.
+    const input = async (t: TestWorker): Promise<void> => {
+      await t.createTopics(['s'], 2)
+      const rows = [
+        ['x', 0, 0],
+        [null, 5_000, 0],
+        ['x', 2_500, 0],
+        ['y', 5_100, 0],
+        ['x', 1_000, 1],
+        ['y', 2_600, 1],
+        [null, 4_000, 1],
+        ['x', 4_500, 1],
+        ['x', 2_700, 1],
+        ['y', 8_000, 1],
+      ] as const
+      for (const [z, ms, partition] of rows) await t.produce('s', [['k', { V: 1, Z: z }, ms, partition]])
+    }
+    const expected = await results([100], ZONES, 'ZONES', input)
+    for (const slicing of SLICINGS) expect(await results(slicing, ZONES, 'ZONES', input)).toEqual(expected)
+  })
+
+  const JOINED = `${READINGS}
+    CREATE TABLE d (id STRING PRIMARY KEY, name STRING) WITH (kafka_topic = 'd', value_format = 'JSON', partitions = 1);
+    CREATE STREAM named AS SELECT s.id AS id, v, name FROM s LEFT JOIN d ON s.id = d.id;`
+
+  test('a table is there before the stream that joins it starts, also after a restart while it is read', async () => {
+    const fileSystem = new MemoryFileSystem()
+    const first = await open({ fileSystem })
+    await first.createTopics(['s', 'd'])
+    await first.produce('s', [reading('a', 1, 10), reading('b', 2, 20), reading('c', 3, 30)])
+    await first.produce('d', [
+      ['a', { NAME: 'old' }, 100],
+      ['b', { NAME: 'B' }, 110],
+      ['a', { NAME: 'A' }, 120],
+    ])
+    let left = 2
+    // One record at a time, and after two of them none: the worker is closed in the middle of the table.
+    first.interception.read = async (log, topic, partition, from, _bytesMax, isolation) =>
+      left-- > 0
+        ? log.read(topic, partition, from, 1, isolation)
+        : { bytes: new Uint8Array(0), nextOffset: from, aborted: [] }
+    await first.add(JOINED)
+    await expect.poll(() => first.offsets('q0')).toContain('d-0 2')
+    opened.splice(0)
+    await first.close()
+    const second = await open({ fileSystem })
+    expect(await second.lines('NAMED')).toEqual([])
+    await second.add(JOINED)
+    await second.worker.untilIdle()
+    expect(await second.lines('NAMED')).toEqual([
+      'a {"V":1,"NAME":"A"}',
+      'b {"V":2,"NAME":"B"}',
+      'c {"V":3,"NAME":null}',
+    ])
+    // From then on both go on by time.
+    await second.produce('d', [['c', { NAME: 'C' }, 200]])
+    await second.produce('s', [reading('c', 4, 210)])
+    await second.worker.untilIdle()
+    expect((await second.lines('NAMED')).at(-1)).toBe('c {"V":4,"NAME":"C"}')
+  })
+})
+
+describe('a full disk', () => {
+  test('is shown, loses nothing that was acknowledged, and the queries go on when there is space', async () => {
+    const fileSystem = new SimulatedFileSystem()
+    const t = await open({ fileSystem })
+    await t.add(`${READINGS} ${COPY} ${COUNTS}`)
+    await t.produce('s', [reading('a', 1)])
+    await t.worker.untilIdle()
+    let isFull = false
+    fileSystem.fate = ({ kind, path }) =>
+      isFull && kind === 'write' && path.includes('/topics/') ? { code: 'ENOSPC' } : undefined
+    isFull = true
+    const sent = t.produce('s', [reading('a', 2)])
+    await expect.poll(() => t.log.health().state).toBe('disk low')
+    isFull = false
+    await sent
+    await t.worker.untilIdle()
+    expect(await t.lines('P')).toEqual(['a {"V":2}', 'a {"V":3}'])
+    expect((await t.lines('C')).at(-1)).toBe('a {"N":2,"TOTAL":3}')
+  })
+
+  test('that refuses a commit stops the query with the reason, until it can be tried again', async () => {
+    const fileSystem = new SimulatedFileSystem()
+    const t = await open({ fileSystem })
+    const text = 'x'.repeat(400_000)
+    await t.add(`CREATE STREAM s (id STRING KEY, v STRING) WITH (kafka_topic = 's', value_format = 'JSON', partitions = 1);
+      CREATE STREAM p AS SELECT id, v FROM s;`)
+    await t.worker.pause('q0', true)
+    await t.produce('s', [['a', { V: text }, 0]])
+    let isFull = true
+    fileSystem.fate = ({ kind, path }) =>
+      isFull && kind === 'write' && path.includes('/topics/') ? { code: 'ENOSPC' } : undefined
+    await t.worker.pause('q0', false)
+    await expect.poll(() => t.worker.status('q0')!.state).toBe('ERROR')
+    expect(t.worker.status('q0')!.error).toMatch(/full/)
+    expect(t.log.ends('P', 0).lastStable).toBe(0)
+    isFull = false
+    t.clock.advanceTo(t.clock.nowMs() + 60_000)
+    await expect.poll(() => t.worker.status('q0')!.state).toBe('RUNNING')
+    await t.worker.untilIdle()
+    expect(await t.lines('P')).toEqual([`a {"V":"${text}"}`])
+  })
+})
