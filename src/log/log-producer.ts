@@ -6,6 +6,7 @@ import type { JournalEntry } from './journal-entry.ts'
 import type { CommittedOffset, Delivery, Producer, ProducerOptions, ProducerRecord } from './log.ts'
 import type { LogState, Topic } from './log-state.ts'
 import type { ProducerCoordinator, ProducerIdentity } from './producer-coordinator.ts'
+import type { CompressionName } from './compression.ts'
 import { murmur2, partitionOf } from './murmur2.ts'
 import { BATCH_BYTES_TARGET, RecordBatchWriter } from './record-batch.ts'
 import type { LogCore } from './request.ts'
@@ -30,6 +31,9 @@ interface Target {
   readonly topic: Topic
   readonly recordBytesMax: number
   readonly compacted: boolean
+  /** How far before and after now a record's timestamp may lie; not asked under LogAppendTime. */
+  readonly beforeMsMax: number
+  readonly afterMsMax: number
   /** One entry per partition that has had records. */
   readonly accumulators: (Accumulator | undefined)[]
   /** Where records without a key go for now; the next partition of round-robin; −1: not chosen. */
@@ -110,7 +114,14 @@ export class LogProducer implements Producer {
         message: `Topic ${topic.name} is compacted: its records need a key.`,
       })
     }
-    const timestampMs = record.timestampMs ?? this.#clock.nowMs()
+    const nowMs = this.#clock.nowMs()
+    const timestampMs = record.timestampMs ?? nowMs
+    if (timestampMs < nowMs - target.beforeMsMax || timestampMs > nowMs + target.afterMsMax) {
+      throw new StorageError('LOG_INVALID_TIMESTAMP', {
+        message: `A record's timestamp ${timestampMs} is too far from now (${nowMs}) for topic ${topic.name}.`,
+        hint: 'The limits are message.timestamp.before.max.ms and message.timestamp.after.max.ms.',
+      })
+    }
     const accumulator = this.#accumulator(target, record.partition ?? this.#partitionFor(target, key))
     const { writer } = accumulator
     if (writer.recordCount === 0) this.#ready.push(accumulator)
@@ -131,11 +142,16 @@ export class LogProducer implements Producer {
     const known = this.#targets.get(name)
     const topic = this.#log.topicOf(name)
     if (known?.topic === topic) return known
+    const { config } = topic
+    const appendTime = setting(config, 'message.timestamp.type') === 'LogAppendTime'
     const target: Target = {
       topic,
-      recordBytesMax: numericSetting(topic.config, 'max.message.bytes'),
-      compacted: setting(topic.config, 'cleanup.policy').includes('compact'),
-      accumulators: [],
+      recordBytesMax: numericSetting(config, 'max.message.bytes'),
+      compacted: setting(config, 'cleanup.policy').includes('compact'),
+      beforeMsMax: appendTime ? Infinity : numericSetting(config, 'message.timestamp.before.max.ms'),
+      afterMsMax: appendTime ? Infinity : numericSetting(config, 'message.timestamp.after.max.ms'),
+      // Of the same topic, altered: what has been collected and the sequences go on.
+      accumulators: known?.topic.id === topic.id ? known.accumulators : [],
       sticky: -1,
     }
     this.#targets.set(name, target)
@@ -146,9 +162,11 @@ export class LogProducer implements Producer {
     let accumulator = accumulators[partition]
     if (accumulator === undefined) {
       partitionIn(topic, partition)
+      const own = setting(topic.config, 'compression.type')
+      const asked = own === 'producer' ? (this.#options.compression ?? 'none') : own
       const writer = new RecordBatchWriter({
-        batchBytesTarget: this.#batchBytesMax,
-        compression: this.#options.compression ?? 'none',
+        batchBytesTarget: Math.min(this.#batchBytesMax, numericSetting(topic.config, 'max.message.bytes')),
+        compression: asked === 'uncompressed' ? 'none' : (asked as CompressionName),
         ...(this.#identity === null
           ? {}
           : {
@@ -183,7 +201,13 @@ export class LogProducer implements Producer {
     if (this.#requested || this.#ready.length === 0) return
     this.#requested = true
     this.#inFlight++
-    let taken: { readonly append: CheckedAppend; readonly waiting: Waiting[]; baseOffset: number }[] = []
+    let taken: {
+      readonly append: CheckedAppend
+      readonly waiting: Waiting[]
+      baseOffset: number
+      /** When they were appended, where that is the records' time; else null. */
+      appendedMs: number | null
+    }[] = []
     const fail = (error: unknown): void => {
       if (this.#transaction === 'open') this.#transaction = 'failed'
       if (this.#requested) {
@@ -195,10 +219,11 @@ export class LogProducer implements Producer {
       this.#settled()
     }
     const deliver = (): void => {
-      for (const { append, waiting, baseOffset } of taken) {
+      for (const { append, waiting, baseOffset, appendedMs } of taken) {
         const { topic, partition } = append
         for (let i = 0; i < waiting.length; i++) {
-          const { timestampMs, resolve } = waiting[i]!
+          const { resolve } = waiting[i]!
+          const timestampMs = appendedMs ?? waiting[i]!.timestampMs
           resolve({ topic: topic.name, partition: partition.number, offset: baseOffset + i, timestampMs })
         }
       }
@@ -219,10 +244,12 @@ export class LogProducer implements Producer {
             throw error
           }
         }
-        for (const { topic, partition, batches, waiting } of ready) {
-          if (this.#state.topicById(topic.id) === undefined) {
+        for (const { topic: collectedFor, partition, batches, waiting } of ready) {
+          // Its settings may have changed since.
+          const topic = this.#state.topicById(collectedFor.id)
+          if (topic === undefined) {
             const error = new StorageError('LOG_UNKNOWN_TOPIC', {
-              message: `Topic ${topic.name} was deleted before the record was written.`,
+              message: `Topic ${collectedFor.name} was deleted before the record was written.`,
             })
             for (const one of waiting) one.reject(error)
             continue
@@ -231,11 +258,15 @@ export class LogProducer implements Producer {
             append: checkAppend(partitionIn(topic, partition), topic, batches),
             waiting,
             baseOffset: -1,
+            appendedMs: null,
           })
         }
         for (const one of taken) {
           const entry = this.#log.reserve(one.append)
           one.baseOffset = entry.baseOffset
+          if (setting(one.append.topic.config, 'message.timestamp.type') === 'LogAppendTime') {
+            one.appendedMs = entry.atMs
+          }
           entries.push(entry)
         }
         return entries
