@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { assert, unreachable } from '../base/assert.ts'
-import { systemClock, type Clock } from '../base/clock.ts'
+import { systemClock, type Clock, type Timer } from '../base/clock.ts'
 import { QueryError, SqlError, StorageError } from '../base/errors.ts'
 import type { FileSystem } from '../base/file-system.ts'
 import { MemoryFileSystem } from '../base/memory-file-system.ts'
@@ -342,6 +342,8 @@ class LogHost implements StatementHost {
   #owner: CommitOwner
   readonly #onProblem: (queryId: string, problem: QueryProblem) => void
   #streamNumber = 0
+  /** Whether a statement has inserted since queries were last seen to have caught up. */
+  #hasInserted = false
   /** An open Millrace keeps its process alive, as a server does: queries go on in the background. */
   readonly #keepAlive = setInterval(() => {}, 2 ** 30)
   #closed: Promise<void> | null = null
@@ -479,15 +481,28 @@ class LogHost implements StatementHost {
 
   async append(records: readonly ProducerRecord[]): Promise<void> {
     for (const { topic } of records) this.requireTopic(topic)
+    this.#hasInserted = true
     if (records.length === 1) await this.producer.send(records[0]!)
     else await commit(this.log, groupOf(records, this.log, this.#owner, this.#random, this.clock))
   }
 
   async pull(query: PullQuery, context: CompileContext): Promise<readonly Row[]> {
     const { source } = query
+    if (this.#hasInserted) await this.#catchUp()
     if (source.kind === 'stream') return pullRows(query, rowsUpToEnd(this.log, source, formatOf), context)
     const definition = materialisingQuery(source, this.catalog)
     return pullRows(query, this.readCommitted(definition.id, readRangeFor(source, query.access)), context)
+  }
+
+  /** Who inserts and then asks expects an answer with it: queries get a moment to take it in. */
+  async #catchUp(): Promise<void> {
+    this.#hasInserted = false
+    let timer: Timer | undefined
+    const tooLong = new Promise<void>((resolve) => {
+      timer = this.clock.after(CATCH_UP_MS, resolve)
+    })
+    await Promise.race([this.worker.untilIdle(), tooLong])
+    timer?.cancel()
   }
 
   pushQueries(): readonly PushQueryStatus[] {
@@ -633,6 +648,8 @@ class LogHost implements StatementHost {
   }
 }
 
+/** The longest a pull query waits for what was inserted before it. Other input may never end. */
+const CATCH_UP_MS = 1_000
 /** Silence of an alert's input for this long counts as time passing. */
 const ALERT_IDLE_MS = 1_000
 

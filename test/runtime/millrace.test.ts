@@ -46,6 +46,15 @@ const reading = (
   timestampMs,
 })
 
+test('a pull query answers with what the statement before it inserted', async () => {
+  const millrace = await open({ commitIntervalMs: 100 })
+  await millrace.sql(READINGS + TOTALS)
+  const results = await millrace.sql(
+    `INSERT INTO readings VALUES ('a', 1); INSERT INTO readings VALUES ('a', 2); SELECT * FROM totals;`,
+  )
+  expect(results[2]).toMatchObject({ kind: 'rows', rows: [['a', 3, 2]] })
+})
+
 async function rowsOf(millrace: Millrace, sql: string): Promise<unknown[]> {
   const [result] = await millrace.sql(sql)
   if (result?.kind !== 'rows') throw new Error(`no rows: ${JSON.stringify(result)}`)
