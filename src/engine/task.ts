@@ -306,7 +306,6 @@ function storesUnder(prefix: string, stores: TaskStores): TaskStores {
     keyValue: (name, codec) => stores.keyValue(`${prefix}-${name}`, codec),
     window: (name, codec, options) => stores.window(`${prefix}-${name}`, codec, options),
     session: (name, codec, options) => stores.session(`${prefix}-${name}`, codec, options),
-    custom: (name, store) => stores.custom(`${prefix}-${name}`, store),
     managed: (name, make) => stores.managed(`${prefix}-${name}`, make),
   }
 }

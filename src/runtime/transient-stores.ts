@@ -1,7 +1,6 @@
 import { ChangelogWriter } from '../state/changelog.ts'
 import type { ManagedStore, StoreContext } from '../state/managed-store.ts'
 import type {
-  CustomStore,
   KeyValueStore,
   SessionEntry,
   SessionStore,
@@ -16,7 +15,6 @@ import type {
  * read; nothing is cached, logged or kept on disk, and what is put counts as committed.
  */
 export class TransientTaskStores implements TaskStores {
-  readonly #customs: CustomStore[] = []
   readonly #managed: ManagedStore[] = []
   /** Stores that write a changelog write into this one, which nobody reads. */
   readonly #changelog = new ChangelogWriter()
@@ -32,10 +30,6 @@ export class TransientTaskStores implements TaskStores {
 
   session<V>(): SessionStore<V> {
     return new TransientSessionStore<V>()
-  }
-
-  custom(_name: string, store: CustomStore): void {
-    this.#customs.push(store)
   }
 
   managed<S extends ManagedStore>(name: string, make: (name: string, context: StoreContext) => S): S {
@@ -57,13 +51,6 @@ export class TransientTaskStores implements TaskStores {
     for (const store of this.#managed) {
       store.flush(this.#changelog)
       this.#changelog.clear()
-      store.committed()
-    }
-    for (const store of this.#customs) {
-      store.flush(
-        () => {},
-        () => {},
-      )
       store.committed()
     }
   }

@@ -6,7 +6,7 @@ import type { StoreKey, ValueCodec } from './store.ts'
 /*
  * Changelog of a store: one topic, a record per changed entry and cycle; a null value removes the entry.
  *
- *   key     01, then: key-value and custom stores: the key
+ *   key     01, then: key-value stores: the key
  *                     windows: start (8 bytes in order), key
  *                     sessions: start, end, key
  *   key     00 'f'    value: the store's fingerprint, UTF-8; written once, before anything else

@@ -117,39 +117,6 @@ export interface TaskStores {
   keyValue<V>(name: string, codec: ValueCodec<V>): KeyValueStore<V>
   window<V>(name: string, codec: ValueCodec<V>, options: WindowStoreOptions): WindowStore<V>
   session<V>(name: string, codec: ValueCodec<V>, options: WindowStoreOptions): SessionStore<V>
-  /** A store with a layout of its own that takes part in commit, checkpoint and restore. */
-  custom(name: string, store: CustomStore): void
-  /** A store that also writes its own checkpoint (the slabs of windowed aggregates). */
+  /** A store with a layout of its own that takes part in commit, checkpoint and restore (the slabs of window aggregates). */
   managed<S extends ManagedStore>(name: string, make: (name: string, context: StoreContext) => S): S
 }
-
-/** What a store of its own layout (the slabs of windowed aggregates) owes the commit. */
-export interface CustomStore {
-  readonly fingerprint: string
-  /** Keys start with a time as 8 bytes (`encodeWhole`), by which entries expire: what `expire` of `flush` asks for. */
-  readonly timed?: boolean
-  /**
-   * Hands over every entry changed since the last flush: the changelog's records. In a timed store,
-   * `expire(belowMs)` says that entries with an earlier time are gone: one record, however many they are.
-   */
-  flush(put: ChangelogPut, expire: (belowMs: number) => void): void
-  /** The flushed cycle is durable. */
-  committed(): void
-  /** Takes one committed entry back: from the checkpoint, then from the changelog. null value: removed. */
-  restore(key: Uint8Array, value: Uint8Array | null): void
-  /** Timed stores: entries with an earlier time are gone. Entries handed over before may be among them. */
-  restoreExpired?(belowMs: number): void
-  /** Forgets everything, before a restore. */
-  reset(): void
-}
-
-/** `key` and `value` may be reused after the call; null value: removed. */
-export type ChangelogPut = (
-  key: Uint8Array,
-  keyStart: number,
-  keyEnd: number,
-  value: Uint8Array | null,
-  valueStart: number,
-  valueEnd: number,
-  timestampMs: number,
-) => void

@@ -6,13 +6,11 @@ import { walkRecords } from '../log/walk-records.ts'
 import { ChangelogWriter, changelogKind } from './changelog.ts'
 import { pagesPrefix, type StoreRecord, type TaskRecord } from './checkpoint-record.ts'
 import { CodecReader, readDouble } from './codec-bytes.ts'
-import { ManagedCustomStore } from './custom-store.ts'
 import { PagedKeyValueStore } from './key-value-store.ts'
 import type { ManagedStore, PageSource, StoreContext } from './managed-store.ts'
 import { verifyPage, type PageWrite } from './page-table.ts'
 import { PagedSessionStore } from './session-store.ts'
 import type {
-  CustomStore,
   KeyValueStore,
   SessionStore,
   TaskStores,
@@ -124,10 +122,6 @@ export class TaskState implements TaskStores {
 
   session<V>(name: string, codec: ValueCodec<V>, options: WindowStoreOptions): SessionStore<V> {
     return this.#open(new PagedSessionStore(name, codec, options, this.#context))
-  }
-
-  custom(name: string, store: CustomStore): void {
-    this.#open(new ManagedCustomStore(name, store, this.#context))
   }
 
   managed<S extends ManagedStore>(name: string, make: (name: string, context: StoreContext) => S): S {

@@ -7,9 +7,9 @@ import { ManualClock } from '../../src/base/clock.ts'
 import type { FileSystem } from '../../src/base/file-system.ts'
 import { DOUBLE } from '../../src/plan/sql-type.ts'
 import { seededRandom } from '../../src/base/random.ts'
-import { afterKey, encodeWhole } from '../../src/state/key-codec.ts'
+import { afterKey } from '../../src/state/key-codec.ts'
 import { ModelDisk } from '../../src/state/model-storage.ts'
-import type { CustomStore, KeyValueStore, SessionStore, WindowStore } from '../../src/state/store.ts'
+import type { KeyValueStore, SessionStore, WindowStore } from '../../src/state/store.ts'
 import type { TaskState } from '../../src/state/task-state.ts'
 import { codecOf, sqlValueCodec, textShape } from '../../src/state/value-codec.ts'
 import { WorkerState } from '../../src/state/worker-state.ts'
@@ -26,57 +26,6 @@ const files = {
   removeTree: (path: string) => rm(path, { recursive: true, force: true }),
 } as unknown as FileSystem
 
-/** A custom store as an operator would write it: a map, with committed entries told apart. */
-class MapStore implements CustomStore {
-  readonly fingerprint = 'map'
-  readonly timed = true
-  entries = new Map<string, string>()
-  #dirty = new Set<string>()
-  #expire: number | null = null
-
-  put(timeMs: number, key: string, value: string | null): void {
-    const full = encodeWhole(timeMs) + key
-    if (value === null) this.entries.delete(full)
-    else this.entries.set(full, value)
-    this.#dirty.add(full)
-  }
-
-  expire(belowMs: number): void {
-    this.#expire = belowMs
-    this.restoreExpired(belowMs)
-  }
-
-  flush(put: Parameters<CustomStore['flush']>[0], expire: (belowMs: number) => void): void {
-    for (const key of this.#dirty) {
-      const k = Buffer.from(key, 'latin1')
-      const value = this.entries.get(key)
-      const v = value === undefined ? null : Buffer.from(value)
-      put(k, 0, k.length, v, 0, v?.length ?? 0, 0)
-    }
-    this.#dirty.clear()
-    if (this.#expire !== null) expire(this.#expire)
-    this.#expire = null
-  }
-
-  committed(): void {}
-
-  restore(key: Uint8Array, value: Uint8Array | null): void {
-    const k = Buffer.from(key).toString('latin1')
-    if (value === null) this.entries.delete(k)
-    else this.entries.set(k, Buffer.from(value).toString())
-  }
-
-  restoreExpired(belowMs: number): void {
-    for (const key of this.entries.keys()) if (key < encodeWhole(belowMs)) this.entries.delete(key)
-  }
-
-  reset(): void {
-    this.entries.clear()
-    this.#dirty.clear()
-    this.#expire = null
-  }
-}
-
 class Harness {
   readonly log = new MemoryLog()
   readonly clock = new ManualClock(1_000)
@@ -86,7 +35,6 @@ class Harness {
   kv!: KeyValueStore<string>
   windows!: WindowStore<string>
   sessions!: SessionStore<string>
-  custom!: MapStore
   #epoch = 0
 
   constructor(open: (harness: Harness, epoch: number) => Promise<WorkerState>) {
@@ -106,8 +54,6 @@ class Harness {
     this.kv = this.task.keyValue('kv', text)
     this.windows = this.task.window('w', text, { bucketMs: BUCKET_MS })
     this.sessions = this.task.session('s', text, { bucketMs: BUCKET_MS })
-    this.custom = new MapStore()
-    this.task.custom('c', this.custom)
   }
 
   async commit(): Promise<void> {
@@ -218,7 +164,6 @@ for (const [name, open] of Object.entries(variants)) {
       h.kv.put('b', '1')
       h.windows.put('a', 50, 'x')
       h.sessions.put('a', 5, 9, 'x')
-      h.custom.put(0, 'a', 'x')
       await h.commit()
       await h.kv.load(['a', 'b', 'c'])
       await h.windows.load(['a'], 0, 100)
@@ -229,7 +174,6 @@ for (const [name, open] of Object.entries(variants)) {
       h.windows.expire(100)
       h.sessions.remove('a', 5, 9)
       h.sessions.put('a', 5, 12, 'y')
-      h.custom.put(0, 'a', null)
       h.task.flush()
       h.kv.put('d', '2')
       await h.task.discard()
@@ -239,7 +183,6 @@ for (const [name, open] of Object.entries(variants)) {
       expect(['a', 'b', 'c', 'd'].map((k) => h.kv.get(k))).toEqual(['1', '1', undefined, undefined])
       expect(h.windows.get('a', 50)).toBe('x')
       expect(h.sessions.find('a', 0, 100)).toEqual([{ key: 'a', startMs: 5, endMs: 9, value: 'x' }])
-      expect([...h.custom.entries]).toEqual([[`${encodeWhole(0)}a`, 'x']])
       await h.worker.close()
     })
 
@@ -328,7 +271,6 @@ for (const [name, open] of Object.entries(variants)) {
         kv: new Map<string, string>(),
         w: new Map<string, string>(),
         s: new Map<string, string>(),
-        c: new Map<string, string>(),
       }
       let expiredMs = -Infinity
       for (let cycle = 0; cycle < 60; cycle++) {
@@ -356,20 +298,13 @@ for (const [name, open] of Object.entries(variants)) {
           }
           h.sessions.put(key, startMs, startMs + 30, value)
           if (startMs + 30 >= nextExpiredMs) next.s.set(`${key} ${startMs} ${startMs + 30}`, value)
-          const timeMs = Math.floor(startMs / 100) * 100
-          if (timeMs >= nextExpiredMs) {
-            h.custom.put(timeMs, key, isRemoved ? null : value)
-            set(next.c, encodeWhole(timeMs) + key, isRemoved ? null : value)
-          }
         }
         if (cycle % 5 === 4) {
           nextExpiredMs = baseMs - 150
           h.windows.expire(nextExpiredMs)
           h.sessions.expire(nextExpiredMs)
-          h.custom.expire(nextExpiredMs)
           for (const k of next.w.keys()) if (Number(k.split(' ')[1]) < nextExpiredMs) next.w.delete(k)
           for (const k of next.s.keys()) if (Number(k.split(' ')[2]) < nextExpiredMs) next.s.delete(k)
-          for (const k of next.c.keys()) if (k < encodeWhole(nextExpiredMs)) next.c.delete(k)
         }
         if (cycle % 7 === 6) {
           await h.task.discard()
@@ -402,7 +337,6 @@ for (const [name, open] of Object.entries(variants)) {
             .map((e) => [`${e.key} ${e.startMs} ${e.endMs}`, e.value])
             .sort(byKey as never),
         ).toEqual([...model.s].sort(byKey))
-        expect([...h.custom.entries].sort(byKey)).toEqual([...model.c].sort(byKey))
         const one = `k${random.below(400)}`
         expect(
           (await h.windows.fetchCommitted(one, 0, 1e9)).map((e) => [`${one} ${e.startMs}`, e.value]),

@@ -1,6 +1,5 @@
 import { assert } from '../../../src/base/assert.ts'
 import type {
-  CustomStore,
   KeyValueStore,
   SessionEntry,
   SessionStore,
@@ -166,10 +165,6 @@ export class ColdStores implements TaskStores {
 
   managed(): never {
     throw new Error('these stores hold no layouts of their own')
-  }
-
-  custom(_name: string, _store: CustomStore): void {
-    throw new Error('not used by operators')
   }
 
   #open<V>(name: string, codec: ValueCodec<V>): ColdStore<V> {
