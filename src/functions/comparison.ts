@@ -21,7 +21,7 @@ export function comparisonType(op: ComparisonOp, left: SqlType, right: SqlType):
 }
 
 /** Whether `<` and its kin, MIN, MAX and sorting work on values of the type. */
-function isOrdered(type: SqlType): boolean {
+export function isOrdered(type: SqlType): boolean {
   switch (type.kind) {
     case 'BOOLEAN':
     case 'ARRAY':

@@ -1,5 +1,5 @@
 import type { DataSource, FormatSpec } from './data-source.ts'
-import type { Expr } from './expression.ts'
+import type { AggregateCall, Expr } from './expression.ts'
 import type { QueryPlan } from './plan-node.ts'
 import type { Schema } from './schema.ts'
 import type { SqlType } from './sql-type.ts'
@@ -140,18 +140,46 @@ export interface PushQuery {
   readonly statement: string
 }
 
-/** A question about the state of a table, or a read of a stream's topic up to its present end. */
+/**
+ * A question about the state of a table, or a read of a stream's topic up to its present end: WHERE, then
+ * grouping with HAVING, ORDER BY, OFFSET, LIMIT.
+ */
 export interface PullQuery {
   readonly kind: 'pull-query'
   readonly source: DataSource
   /** Columns of the answer, in order; names as shown. */
   readonly schema: Schema
-  /** One per column of `schema`, over the source's schema and pseudo columns. */
+  /** One per column of `schema`: over the source's schema and pseudo columns, or over that of the groups. */
   readonly columns: readonly Expr[]
   /** The whole WHERE; null: all rows. Always applied, whatever `access` narrows. */
   readonly where: Expr | null
   readonly access: PullAccess
+  /** null: rows are not grouped. */
+  readonly grouping: PullGrouping | null
+  /** Empty: in no fixed order. */
+  readonly orderBy: readonly PullOrder[]
   readonly limit: number | null
+  readonly offset: number
+}
+
+/** GROUP BY in a pull query. Rows with a null among their keys are in no group, as in any query. */
+export interface PullGrouping {
+  /** Of the groups: one key column per entry of `keys`, then one column per aggregate. */
+  readonly schema: Schema
+  /** Over the source. */
+  readonly keys: readonly Expr[]
+  readonly aggregates: readonly AggregateCall[]
+  /** Over `schema`. */
+  readonly having: Expr | null
+  /** Without GROUP BY there is one group, also of no rows. */
+  readonly everything: boolean
+}
+
+export interface PullOrder {
+  /** Over what `columns` are over. */
+  readonly expr: Expr
+  readonly descending: boolean
+  readonly nullsFirst: boolean
 }
 
 export type PullAccess =

@@ -6,6 +6,7 @@ import type { FunctionContext, FunctionRegistry } from '../functions/function.ts
 import type { ProducerRecord } from '../log/log.ts'
 import type { Command, PullQuery, PushQuery } from '../plan/command.ts'
 import type { FormatName } from '../plan/data-source.ts'
+import { printExpression } from '../plan/print-expression.ts'
 import { printPlan } from '../plan/print.ts'
 import type { Row } from '../plan/sql-value.ts'
 import type { Statement } from '../sql/ast.ts'
@@ -223,8 +224,33 @@ function explainCommand(command: Command): string {
         ? `declare ${command.source.kind} ${command.source.name} over topic ${command.source.topic}`
         : printPlan(command.materialise.plan)
     case 'pull-query':
-      return `pull from ${command.source.kind} ${command.source.name} by ${command.access.kind}`
+      return explainPull(command)
     default:
       return `${command.kind}: nothing to plan`
   }
+}
+
+/** In the order in which it happens, the last step first, as plans are printed. */
+function explainPull(query: PullQuery): string {
+  const { grouping, orderBy, limit, offset } = query
+  const order = orderBy.map(
+    (o) =>
+      `${printExpression(o.expr)}${o.descending ? ' DESC' : ''}${o.nullsFirst === o.descending ? '' : o.nullsFirst ? ' NULLS FIRST' : ' NULLS LAST'}`,
+  )
+  const steps = [
+    ...(limit === null ? [] : [`limit ${limit}`]),
+    ...(offset === 0 ? [] : [`offset ${offset}`]),
+    ...(order.length === 0 ? [] : [`order by ${order.join(', ')}`]),
+    ...(grouping === null
+      ? []
+      : [
+          ...(grouping.having === null ? [] : [`filter ${printExpression(grouping.having)}`]),
+          grouping.everything
+            ? 'group everything'
+            : `group by ${grouping.keys.map(printExpression).join(', ')}`,
+        ]),
+    ...(query.where === null ? [] : [`filter ${printExpression(query.where)}`]),
+    `pull from ${query.source.kind} ${query.source.name} by ${query.access.kind}`,
+  ]
+  return steps.map((step, depth) => '  '.repeat(depth) + step).join('\n')
 }

@@ -385,7 +385,21 @@ export interface Query {
   readonly partitionBy: ExpressionList | null
   readonly having: Expression | null
   readonly emit: { readonly mode: 'changes' | 'final'; readonly at: Position } | null
+  /** Pull queries only; empty: no clause. */
+  readonly orderBy: readonly OrderItem[]
   readonly limit: { readonly value: number; readonly at: Position } | null
+  /** Pull queries only. */
+  readonly offset: { readonly value: number; readonly at: Position } | null
+  readonly at: Position
+}
+
+/** One expression of ORDER BY. */
+export interface OrderItem {
+  readonly kind: 'order-item'
+  readonly expression: Expression
+  readonly direction: 'ASC' | 'DESC'
+  /** null: not written; then nulls count as larger than everything. */
+  readonly nulls: 'FIRST' | 'LAST' | null
   readonly at: Position
 }
 

@@ -6,6 +6,7 @@ import type {
   ExpressionList,
   Identifier,
   JoinRelation,
+  OrderItem,
   Query,
   Relation,
   SelectItem,
@@ -25,7 +26,8 @@ export abstract class QueryGrammar extends ExpressionGrammar {
   /**
    * query : SELECT selectItem (',' selectItem)* FROM relation (WINDOW window)? (WHERE expression)?
    *         (GROUP BY valueList)? (PARTITION BY valueList)? (HAVING expression)?
-   *         (EMIT (CHANGES | FINAL))? (LIMIT INTEGER_VALUE)?
+   *         (EMIT (CHANGES | FINAL))? (ORDER BY orderItem (',' orderItem)*)?
+   *         (LIMIT INTEGER_VALUE)? (OFFSET INTEGER_VALUE)?
    */
   query = this.RULE('query', (): Query => {
     const start = this.CONSUME(K.SELECT)
@@ -45,10 +47,21 @@ export abstract class QueryGrammar extends ExpressionGrammar {
       return this.SUBRULE2(this.expression)
     })
     const emit = this.OPTION6(() => this.SUBRULE(this.emit))
+    const orderBy: OrderItem[] = []
+    this.OPTION8(() => {
+      this.CONSUME(K.ORDER)
+      this.CONSUME(K.BY)
+      this.AT_LEAST_ONE_SEP2({ SEP: T.Comma, DEF: () => orderBy.push(this.SUBRULE(this.orderItem)) })
+    })
     const limit = this.OPTION7(() => {
       const limitStart = this.CONSUME(K.LIMIT)
       const value = this.wholeNumber(this.CONSUME(T.IntegerNumber))
       return { value, at: this.placeFrom(limitStart) }
+    })
+    const offset = this.OPTION9(() => {
+      const offsetStart = this.CONSUME(K.OFFSET)
+      const value = this.wholeNumber(this.CONSUME2(T.IntegerNumber))
+      return { value, at: this.placeFrom(offsetStart) }
     })
     return {
       kind: 'query',
@@ -60,9 +73,32 @@ export abstract class QueryGrammar extends ExpressionGrammar {
       partitionBy: partitionBy ?? null,
       having: having ?? null,
       emit: emit ?? null,
+      orderBy,
       limit: limit ?? null,
+      offset: offset ?? null,
       at: this.placeFrom(start),
     }
+  })
+
+  /** orderItem : expression (ASC | DESC)? (NULLS (FIRST | LAST))? */
+  orderItem = this.RULE('orderItem', (): OrderItem => {
+    const start = this.LA(1)
+    const expression = this.SUBRULE(this.expression)
+    const direction = this.OPTION(() =>
+      this.OR<Alternatives<OrderItem['direction']>>([
+        { ALT: () => (this.CONSUME(K.ASC), 'ASC') },
+        { ALT: () => (this.CONSUME(K.DESC), 'DESC') },
+      ]),
+    )
+    const nulls = this.OPTION2(() => {
+      this.CONSUME(K.NULLS)
+      return this.OR2<Alternatives<NonNullable<OrderItem['nulls']>>>([
+        { ALT: () => (this.CONSUME(K.FIRST), 'FIRST') },
+        { ALT: () => (this.CONSUME(K.LAST), 'LAST') },
+      ])
+    })
+    const at = this.placeFrom(start)
+    return { kind: 'order-item', expression, direction: direction ?? 'ASC', nulls: nulls ?? null, at }
   })
 
   /** @throws SqlError if the number is not exact as a double: no count is that large */
@@ -160,7 +196,10 @@ export abstract class QueryGrammar extends ExpressionGrammar {
       case K.EMIT:
         return this.isAhead(2, K.CHANGES) || this.isAhead(2, K.FINAL)
       case K.PARTITION:
+      case K.ORDER:
         return this.isAhead(2, K.BY)
+      case K.OFFSET:
+        return this.isAhead(2, T.IntegerNumber)
       case K.FOR:
         return this.isAhead(2, T.IntegerNumber)
       case K.KEEP:

@@ -2,6 +2,7 @@ import { unreachable } from '../base/assert.ts'
 import type {
   Duration,
   ExpressionList,
+  OrderItem,
   Query,
   Relation,
   SelectItem,
@@ -19,8 +20,15 @@ export function printQuery(query: Query): string {
   if (query.partitionBy !== null) parts.push(`PARTITION BY ${printList(query.partitionBy)}`)
   if (query.having !== null) parts.push(`HAVING ${printExpression(query.having)}`)
   if (query.emit !== null) parts.push(`EMIT ${query.emit.mode.toUpperCase()}`)
+  if (query.orderBy.length > 0) parts.push(`ORDER BY ${query.orderBy.map(printOrder).join(', ')}`)
   if (query.limit !== null) parts.push(`LIMIT ${query.limit.value}`)
+  if (query.offset !== null) parts.push(`OFFSET ${query.offset.value}`)
   return parts.join(' ')
+}
+
+function printOrder(item: OrderItem): string {
+  const direction = item.direction === 'DESC' ? ' DESC' : ''
+  return `${printExpression(item.expression)}${direction}${item.nulls === null ? '' : ` NULLS ${item.nulls}`}`
 }
 
 function printItem(item: SelectItem): string {

@@ -98,13 +98,6 @@ function outsideTheDialect({ found, before, rule, index }: Mistake): WrittenHint
       return { hint: 'Statements begin with a word such as SELECT, CREATE, INSERT, DROP, SHOW or DESCRIBE.' }
     }
   }
-  if (is(found, K.BY) && before?.image.toUpperCase() === 'ORDER') {
-    return {
-      message: 'There is no ORDER BY.',
-      hint: 'Rows come in the order of their topic, results of tables in no fixed order.',
-      index: index - 1,
-    }
-  }
   const setOperation = [before, found].find(
     (token) => token !== undefined && SET_OPERATIONS.has(token.image.toUpperCase()),
   )

@@ -27,6 +27,8 @@ const NON_RESERVED_WORDS = [
   // Alerts are ours: scripts written for ksqlDB may use these words as names.
   'AFTER', 'ALERT', 'ALERTS', 'ANNOTATIONS', 'DATA', 'EVERY', 'FIRE', 'FIRING', 'FOR', 'KEEP', 'LABELS',
   'NO', 'NOTIFY', 'REPEAT', 'RESOLVE', 'SEVERITY',
+  // So are the clauses ksqlDB doesn't have.
+  'ASC', 'DESC', 'FIRST', 'LAST', 'NULLS', 'OFFSET', 'ORDER', 'UNION',
   // ksqlDB reserves it, but times are often called so: it is a keyword before TIME ZONE only.
   'AT',
 ] as const // oxfmt-ignore

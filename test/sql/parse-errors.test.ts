@@ -63,10 +63,6 @@ describe('one mistake, one error with its place and what to do', () => {
       '1:23 There is no UNION. | Let several INSERT INTO … SELECT statements write to one stream.',
     ],
     [
-      'SELECT x FROM s ORDER BY x;',
-      '1:17 There is no ORDER BY. | Rows come in the order of their topic, results of tables in no fixed order.',
-    ],
-    [
       'SELECT COUNT(DISTINCT x) FROM s;',
       '1:14 DISTINCT is not taken by functions. | COUNT_DISTINCT(x) counts distinct values.',
     ],

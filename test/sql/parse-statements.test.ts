@@ -50,6 +50,11 @@ describe('every statement is read', () => {
       "INSERT INTO s (a, `b`) VALUES (1 + 2, ARRAY['x'], -5);",
       "INSERT INTO S (A, `b`) VALUES (1 + 2, ARRAY['x'], -5);",
     ],
+    [
+      'SELECT a FROM s order ORDER BY order.a desc nulls first, b + 1 LIMIT 3 OFFSET 4;',
+      'SELECT A FROM S AS ORDER ORDER BY ORDER.A DESC NULLS FIRST, B + 1 LIMIT 3 OFFSET 4;',
+    ],
+    ['SELECT a FROM s WHERE b = ? AND c IN (:x, :Y);', 'SELECT A FROM S WHERE B = ? AND C IN (:x, :Y);'],
     ['INSERT INTO s VALUES ();', 'INSERT INTO S VALUES ();'],
     ["INSERT INTO s (a) VALUES (1), ('x') , (NULL);", "INSERT INTO S (A) VALUES (1), ('x'), (NULL);"],
     ['DROP STREAM IF EXISTS s DELETE TOPIC;', undefined],

@@ -60,6 +60,11 @@ export class AggregateFunctions {
     return next
   }
 
+  /** A group of no rows. */
+  empty(): GroupState {
+    return [0, ...this.#bound.map((aggregate) => aggregate.initial())]
+  }
+
   /** The group without a row that was added before. */
   undo(group: GroupState, timestampMs: number, args: readonly Row[]): GroupState {
     return this.#each(latest(group, timestampMs), (aggregate, i) => {

@@ -40,7 +40,8 @@ export interface AggregationRequest {
   readonly names: ColumnNames
   readonly typing: (scope: QueryScope, clause: string) => TypingContext
   readonly context: PrepareContext
-  readonly use: QueryUse
+  /** `pull`: groups are made of rows at hand, once; nothing of them is kept or changed. */
+  readonly use: QueryUse | { readonly kind: 'pull' }
   readonly isJoin: boolean
 }
 
@@ -48,6 +49,10 @@ export interface Aggregation {
   /** The SELECT list over the aggregate's columns. */
   readonly columns: readonly ResultColumn[]
   readonly having: Expr | null
+  readonly keys: readonly { readonly name: string; readonly expr: Expr }[]
+  readonly aggregates: readonly AggregateCall[]
+  /** An expression of a further clause over the groups' columns. Its aggregates join the others. */
+  typeOver(node: ast.Expression, clause: string): Expr
   plan(input: KeyedNode): KeyedNode
 }
 
@@ -70,6 +75,7 @@ export function planAggregation(request: AggregationRequest): Aggregation {
       at: groupBy.at,
     })
   }
+  const isPull = request.use.kind === 'pull'
   const isWindowed = query.window !== null
   const keys = groupBy === null ? [everything(scope)] : groupKeys(request, groupBy)
   const aggregates: AggregateCall[] = []
@@ -148,7 +154,7 @@ export function planAggregation(request: AggregationRequest): Aggregation {
       type: resolved.returns,
     }
     aggregates.push(added)
-    checkStateFormat(added, node, request)
+    if (!isPull) checkStateFormat(added, node, request)
     return { kind: 'column', name: added.name, type: added.type }
   }
 
@@ -160,13 +166,13 @@ export function planAggregation(request: AggregationRequest): Aggregation {
     query.having === null
       ? null
       : typeCondition(query.having, { ...typing(scope, 'HAVING'), replace: replaceIn('HAVING') })
-  if (aggregates.length === 0) {
+  if (aggregates.length === 0 && !isPull) {
     throw new SqlError('SQL_GROUP_BY_WITHOUT_AGGREGATE', {
       message: 'GROUP BY needs an aggregate function in SELECT or HAVING.',
       at: (groupBy ?? query).at,
     })
   }
-  if (notUndoable.length > 0) {
+  if (notUndoable.length > 0 && !isPull) {
     const named = [...new Set(notUndoable.map((a) => a.name))].join(', ')
     throw new SqlError('SQL_AGGREGATE_ON_TABLE', {
       message: `${named} can't be used over a table: what a changed row added can't be taken back.`,
@@ -186,6 +192,10 @@ export function planAggregation(request: AggregationRequest): Aggregation {
   return {
     columns,
     having,
+    keys,
+    aggregates,
+    typeOver: (node, clause) =>
+      typeExpression(node, { ...typing(scope, clause), replace: replaceIn(clause) }),
     plan: (input) => aggregateOver(input, keys, aggregates, window, emitFinal ? 'final' : 'changes'),
   }
 }

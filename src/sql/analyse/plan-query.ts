@@ -222,6 +222,21 @@ function checkClauses(query: Query, use: QueryUse, context: PrepareContext): voi
       at: query.partitionBy.at,
     })
   }
+  const [order] = query.orderBy
+  if (order !== undefined) {
+    throw new SqlError('SQL_ORDER_BY_NOT_POSSIBLE', {
+      message: 'Rows that come without end have no order: ORDER BY is only possible in pull queries.',
+      at: order.at,
+      hint: 'Remove it, or ask without EMIT.',
+    })
+  }
+  if (query.offset !== null) {
+    throw new SqlError('SQL_OFFSET_NOT_POSSIBLE', {
+      message: 'OFFSET is only possible in pull queries.',
+      at: query.offset.at,
+      hint: 'Remove it, or ask without EMIT.',
+    })
+  }
   if (query.limit !== null && use.kind !== 'client') {
     throw new SqlError('SQL_LIMIT_NOT_POSSIBLE', {
       message: 'A persistent query has no end, so it takes no LIMIT.',

@@ -1,11 +1,15 @@
 import { SqlError, type Position } from '../../base/errors.ts'
-import type { PullQuery } from '../../plan/command.ts'
+import { isOrdered } from '../../functions/comparison.ts'
+import type { PullGrouping, PullOrder, PullQuery } from '../../plan/command.ts'
 import type { DataSource } from '../../plan/data-source.ts'
+import type { Expr } from '../../plan/expression.ts'
 import { keyColumns, type Column } from '../../plan/schema.ts'
 import { isNumeric, printType } from '../../plan/sql-type.ts'
 import type { Expression, Query, QueryStatement } from '../ast.ts'
+import { printExpression as printWritten } from '../print-expression.ts'
 import { ColumnNames } from './column-names.ts'
 import { isOn, type PrepareContext } from './context.ts'
+import { planAggregation, type Aggregation } from './plan-aggregation.ts'
 import { containsAggregate } from './plan-query.ts'
 import { pullAccess } from './pull-access.ts'
 import { QueryScope } from './query-scope.ts'
@@ -27,16 +31,7 @@ export function preparePullQuery(statement: QueryStatement, context: PrepareCont
     functions: context.functions,
     types: context.catalog,
     clause,
-    replace: (node) => {
-      if (node.kind === 'column' && (node.name.name === 'ROWPARTITION' || node.name.name === 'ROWOFFSET')) {
-        throw new SqlError('SQL_PULL_CLAUSE', {
-          message: `Pull queries have no ${node.name.name}: it says where a row came from, not what is kept of it.`,
-          at: node.at,
-          hint: 'Add EMIT CHANGES to read rows as they come.',
-        })
-      }
-      return undefined
-    },
+    replace: refusePlace,
   })
   const names = new ColumnNames(scope.columns().map((c) => c.name))
   const selected = selectList(query, scope, names, typing('SELECT'), {
@@ -45,8 +40,29 @@ export function preparePullQuery(statement: QueryStatement, context: PrepareCont
     synthetic: null,
     starWithPseudo: false,
   })
-  const columns = selected.map((c) => settleNull(typeExpression(c.expression, typing('SELECT'))))
+  const isAggregate =
+    query.groupBy !== null ||
+    query.having !== null ||
+    selected.some((c) => containsAggregate(c.expression, context)) ||
+    query.orderBy.some((item) => containsAggregate(item.expression, context))
+  if (isAggregate) checkNoPlaces(query)
+  const aggregation = isAggregate
+    ? planAggregation({
+        query,
+        selected,
+        scope,
+        names,
+        typing: (_, clause) => typing(clause),
+        context,
+        use: { kind: 'pull' },
+        isJoin: false,
+      })
+    : null
+  const columns =
+    aggregation?.columns.map((c) => c.expr) ??
+    selected.map((c) => settleNull(typeExpression(c.expression, typing('SELECT'))))
   const isKey = (name: string): boolean =>
+    aggregation === null &&
     source.kind === 'table' &&
     scope.columns().some((c) => c.name === name && (c.role === 'key' || name.startsWith('WINDOW')))
   const schema = {
@@ -59,6 +75,11 @@ export function preparePullQuery(statement: QueryStatement, context: PrepareCont
       }
     }),
   }
+  const orderBy = pullOrder(
+    query,
+    schema.columns.map((c, i) => ({ name: c.name, expr: columns[i]! })),
+    (node) => aggregation?.typeOver(node, 'ORDER BY') ?? typeExpression(node, typing('ORDER BY')),
+  )
   if (source.kind === 'table') checkKeyLists(query.where, source)
   const where = query.where === null ? null : typeCondition(query.where, typing('WHERE'))
   return {
@@ -68,8 +89,81 @@ export function preparePullQuery(statement: QueryStatement, context: PrepareCont
     columns,
     where,
     access: pullAccess(source, where, (query.where ?? query.from).at, context),
+    grouping: aggregation === null ? null : grouping(aggregation, query),
+    orderBy,
     limit: query.limit?.value ?? null,
+    offset: query.offset?.value ?? 0,
   }
+}
+
+function grouping(aggregation: Aggregation, query: Query): PullGrouping {
+  const { keys, aggregates, having } = aggregation
+  return {
+    schema: {
+      columns: [
+        ...keys.map((k): Column => ({ name: k.name, type: k.expr.type, role: 'key' })),
+        ...aggregates.map((a): Column => ({ name: a.name, type: a.type, role: 'value' })),
+      ],
+    },
+    keys: keys.map((k) => k.expr),
+    aggregates,
+    having,
+    everything: query.groupBy === null,
+  }
+}
+
+/** ORDER BY: by a column of the result (its name or its number), or by any expression the SELECT list could have. */
+function pullOrder(
+  query: Query,
+  columns: readonly { readonly name: string; readonly expr: Expr }[],
+  type: (node: Expression) => Expr,
+): readonly PullOrder[] {
+  return query.orderBy.map((item): PullOrder => {
+    const node = item.expression
+    const selected =
+      node.kind === 'integer'
+        ? columns[Number(node.text) - 1]
+        : node.kind === 'column' && node.source === null
+          ? columns.find((c) => c.name === node.name.name)
+          : undefined
+    if (node.kind === 'integer' && selected === undefined) {
+      throw new SqlError('SQL_ORDER_BY_NUMBER', {
+        message: `ORDER BY ${node.text} means a column of the SELECT list, which has ${columns.length}.`,
+        at: node.at,
+        hint: `Write a number from 1 to ${columns.length}, or an expression.`,
+      })
+    }
+    const expr = selected?.expr ?? settleNull(type(node))
+    if (!isOrdered(expr.type) && expr.type.kind !== 'BOOLEAN') {
+      throw new SqlError('SQL_NOT_ORDERED', {
+        message: `Rows can't be ordered by ${printWritten(node)}: values of type ${printType(expr.type)} have no order.`,
+        at: node.at,
+        hint: 'Order by a field or an element of it.',
+      })
+    }
+    const descending = item.direction === 'DESC'
+    return { expr, descending, nullsFirst: item.nulls === null ? descending : item.nulls === 'FIRST' }
+  })
+}
+
+/** Aggregates are over what is kept of rows, which is not where they came from. */
+function checkNoPlaces(node: unknown): void {
+  if (typeof node !== 'object' || node === null) return
+  if (Array.isArray(node)) {
+    for (const part of node) checkNoPlaces(part)
+    return
+  }
+  refusePlace(node as Expression)
+  for (const part of Object.values(node)) checkNoPlaces(part)
+}
+
+function refusePlace(node: Expression): undefined {
+  if (node.kind !== 'column' || (node.name.name !== 'ROWPARTITION' && node.name.name !== 'ROWOFFSET')) return
+  throw new SqlError('SQL_PULL_CLAUSE', {
+    message: `Pull queries have no ${node.name.name}: it says where a row came from, not what is kept of it.`,
+    at: node.at,
+    hint: 'Add EMIT CHANGES to read rows as they come.',
+  })
 }
 
 function checkClauses(query: Query, context: PrepareContext): void {
@@ -82,11 +176,15 @@ function checkClauses(query: Query, context: PrepareContext): void {
   }
   if (query.from.kind === 'join-relation') refuse('JOIN clauses', query.from.at)
   if (query.window !== null) refuse('WINDOW clauses', query.window.at)
-  if (query.groupBy !== null) refuse('GROUP BY clauses', query.groupBy.at)
   if (query.partitionBy !== null) refuse('PARTITION BY clauses', query.partitionBy.at)
-  if (query.having !== null) refuse('HAVING clauses', query.having.at)
-  const aggregate = query.items.find((item) => containsAggregate(item, context))
-  if (aggregate !== undefined) refuse('aggregate functions', aggregate.at)
+  if (isOn(context.settings, 'millrace.compatibility', false)) {
+    if (query.groupBy !== null) refuse('GROUP BY clauses', query.groupBy.at)
+    if (query.having !== null) refuse('HAVING clauses', query.having.at)
+    if (query.orderBy.length > 0) refuse('ORDER BY clauses', query.orderBy[0]!.at)
+    if (query.offset !== null) refuse('OFFSET clauses', query.offset.at)
+    const aggregate = query.items.find((item) => containsAggregate(item, context))
+    if (aggregate !== undefined) refuse('aggregate functions', aggregate.at)
+  }
   if (query.limit !== null && !isOn(context.settings, 'ksql.query.pull.limit.clause.enabled', true)) {
     throw new SqlError('SQL_PULL_CLAUSE', {
       message: "LIMIT in pull queries is switched off by 'ksql.query.pull.limit.clause.enabled'.",

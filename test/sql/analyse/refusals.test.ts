@@ -151,7 +151,7 @@ const REFUSED: readonly (readonly [code: string, at: string, statement: string])
   ['SQL_INSERT_INTO_TABLE', 't', 'INSERT INTO t SELECT * FROM s2;'],
   ['SQL_INSERT_SCHEMA', '', 'INSERT INTO s SELECT * FROM s2;'],
   ['SQL_TABLE_NOT_QUERYABLE', 't', "SELECT * FROM t WHERE id = 'a';"],
-  ['SQL_PULL_CLAUSE', 'GROUP BY n', 'SELECT n FROM g GROUP BY n;'],
+  ['SQL_PULL_CLAUSE', 'PARTITION BY n', 'SELECT n FROM g PARTITION BY n;'],
   ['SQL_PULL_CLAUSE', 'ROWOFFSET', 'SELECT ROWOFFSET FROM g;'],
   ['SQL_WRONG_KIND', 't', 'DROP STREAM t;'],
   ['SQL_ALTER_DERIVED', 'g', 'ALTER TABLE g ADD COLUMN x INT;'],
