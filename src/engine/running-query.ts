@@ -63,6 +63,8 @@ export interface CycleOutput {
   readonly offsets: readonly CommittedOffset[]
 }
 
+type Counts = Pick<QueryStatus, 'rowsIn' | 'rowsOut' | 'unreadable' | 'dropped' | 'expressionErrors'>
+
 /** Samples of problems handed on per query; all are counted. */
 const PROBLEM_SAMPLES = 100
 
@@ -86,8 +88,12 @@ export class RunningQuery {
   #failures = 0
   #unreadable = 0
   #expressionErrors = 0
+  #dropped: Partial<Record<DropReason, number>> = {}
   #samples = 0
-  readonly #dropped: Partial<Record<DropReason, number>> = {}
+  /** As of the last commit: what is rolled back comes again and is to count once. */
+  #committedCounts: Counts = { rowsIn: 0, rowsOut: 0, unreadable: 0, expressionErrors: 0, dropped: {} }
+  /** Of the runs before this one. */
+  #rowsBefore = { in: 0, out: 0 }
   /** Result batches of the open cycle, for subscribers. */
   #results: Batch[] = []
 
@@ -127,15 +133,21 @@ export class RunningQuery {
     const eventTimeMs = this.#feed?.eventTimeMs ?? -1
     return {
       state: this.#state,
-      rowsIn: this.#feed?.rowsIn ?? 0,
-      rowsOut: this.#run?.rowsOut ?? 0,
+      ...this.#counts(),
       lag: this.#feed?.lag ?? 0,
-      unreadable: this.#unreadable,
-      dropped: { ...this.#dropped },
-      expressionErrors: this.#expressionErrors,
       eventTimeMs: eventTimeMs < 0 ? null : eventTimeMs,
       nextTimerMs: this.#run?.nextTimerMs() ?? null,
       error: this.#error === null ? null : String((this.#error as Error).message ?? this.#error),
+    }
+  }
+
+  #counts(): Counts {
+    return {
+      rowsIn: this.#rowsBefore.in + (this.#feed?.rowsIn ?? 0),
+      rowsOut: this.#rowsBefore.out + (this.#run?.rowsOut ?? 0),
+      unreadable: this.#unreadable,
+      expressionErrors: this.#expressionErrors,
+      dropped: { ...this.#dropped },
     }
   }
 
@@ -253,6 +265,7 @@ export class RunningQuery {
     }
     this.#dirty = false
     this.#failures = 0
+    this.#committedCounts = this.#counts()
     const results = this.#results
     this.#results = []
     if (this.spec.onResult !== undefined) for (const batch of results) this.spec.onResult(batch)
@@ -266,9 +279,15 @@ export class RunningQuery {
     this.#feed = null
     this.#dirty = false
     this.#results = []
+    const { rowsIn, rowsOut, unreadable, expressionErrors, dropped } = this.#committedCounts
+    this.#rowsBefore = { in: rowsIn, out: rowsOut }
+    this.#unreadable = unreadable
+    this.#expressionErrors = expressionErrors
+    this.#dropped = { ...dropped }
   }
 
-  async fail(error: unknown, retryAtMs: number): Promise<void> {
+  /** @param retryAtMs  monotonic time of the next try; null: there is none */
+  async fail(error: unknown, retryAtMs: number | null): Promise<void> {
     this.#error = error
     this.#failures++
     this.#state = 'ERROR'

@@ -72,7 +72,8 @@ export class Worker {
   readonly #waitingForIdle: Waiting[] = []
   /** Work that must not run inside a cycle: adding and removing queries. */
   readonly #between: (Waiting & { readonly work: () => Promise<void> })[] = []
-  #fatal: StorageError | null = null
+  /** Why it ended, if it wasn't told to. */
+  #fatal: unknown = null
   /** The loop has run out: nothing happens any more. */
   #ended = false
 
@@ -85,14 +86,26 @@ export class Worker {
   async start(): Promise<void> {
     this.#owner = await this.#options.log.claim('worker')
     const unsubscribe = this.#options.log.onEndsMoved(() => this.#signal())
-    this.#loop = this.#run().finally(unsubscribe)
+    this.#loop = this.#run()
+      .catch((error: unknown) => {
+        this.#fatal ??= error
+      })
+      .then(() => {
+        unsubscribe()
+        return this.#end()
+      })
   }
 
-  /** Commits what is finished and ends. */
+  /**
+   * Commits what is finished and ends.
+   *
+   * @throws what ended it before, where nobody foresaw that
+   */
   async stop(): Promise<void> {
     this.#stopping = true
     this.#signal()
     await this.#loop
+    if (this.#fatal !== null && !(this.#fatal instanceof StorageError)) throw this.#fatal
   }
 
   /** Starts a query from its committed offsets and state, or afresh. Resolves when it runs. */
@@ -203,14 +216,24 @@ export class Worker {
       else if (this.#commits % 8 === 0) await new Promise<void>((resolve) => setImmediate(resolve))
     }
     if (this.#fatal === null) await this.#commit()
-    for (const query of this.#queries.values()) await query.close()
+  }
+
+  /** The last thing that happens: nobody is left waiting, and queries say why they don't run any more. */
+  async #end(): Promise<void> {
     this.#ended = true
+    for (const query of this.#queries.values()) {
+      try {
+        await (this.#fatal === null ? query.close() : query.fail(this.#fatal, null))
+      } catch (error) {
+        this.#fatal ??= error
+      }
+    }
     for (const waiting of [...this.#between.splice(0), ...this.#waitingForIdle.splice(0)]) {
       waiting.reject(this.#endError())
     }
   }
 
-  #endError(): StorageError {
+  #endError(): unknown {
     return this.#fatal ?? new StorageError('WORKER_STOPPED', { message: 'The queries have been stopped.' })
   }
 
@@ -287,7 +310,6 @@ export class Worker {
         return true
       }
       case 'fenced':
-        for (const { query } of taken) await query.close()
         this.#fatal = new StorageError('WORKER_FENCED', {
           message: 'Another process has taken over this data directory’s queries.',
         })

@@ -583,15 +583,13 @@ class LogHost implements StatementHost {
   }
 
   async #close(): Promise<void> {
-    try {
-      for (const stream of this.#streams.keys()) await stream.close()
-      await this.producer.close()
-      await this.worker.stop()
-      await this.#state.close()
-      await this.log.close()
-    } finally {
-      clearInterval(this.#keepAlive)
-    }
+    const failures: unknown[] = []
+    const worker = { close: () => this.worker.stop() }
+    const parts = [...this.#streams.keys(), this.producer, worker, this.#state, this.log]
+    // Each whatever became of those before: the data directory must not stay locked.
+    for (const part of parts) await part.close().catch((error: unknown) => failures.push(error))
+    clearInterval(this.#keepAlive)
+    if (failures.length > 0) throw failures[0]
   }
 
   async #start(id: string): Promise<void> {

@@ -223,11 +223,11 @@ class KillPlan {
   next(killsBefore: number): Pick<Life, 'kill' | 'killAfterMs'> {
     const share = 1 / (1 + killsBefore)
     if (this.#only === null && this.#random.below(4) === 0) {
-      return { kill: null, killAfterMs: Math.ceil(this.#random.next() * this.#tookMs * share) }
+      return { kill: null, killAfterMs: Math.ceil(this.#random.next() * this.#tookMs * share * 0.8) }
     }
     if (this.#points.length === 0) this.#points = shuffled(this.#only ?? CRASH_POINTS, this.#random)
     const point = this.#points.pop()!
-    const passes = Math.max(1, Math.floor(this.#passes[point] * share * 0.7))
+    const passes = Math.max(1, Math.floor(this.#passes[point] * share * 0.5))
     return { kill: { point, pass: 1 + this.#random.below(passes) }, killAfterMs: null }
   }
 }

@@ -149,6 +149,10 @@ test('fenced by another worker, nothing more is committed and everybody who wait
   await t.produce('s', [reading('a', 1)])
   await expect(t.worker.untilIdle()).rejects.toMatchObject({ code: 'WORKER_FENCED' })
   await expect(t.worker.finish()).rejects.toMatchObject({ code: 'WORKER_FENCED' })
+  expect(t.worker.status('q0')).toMatchObject({
+    state: 'ERROR',
+    error: expect.stringContaining('taken over') as string,
+  })
   expect(await t.lines('P')).toEqual([])
 })
 
@@ -234,6 +238,25 @@ test('records that cannot be read are told of once, in the commit that passes ov
   expect(entries).toHaveLength(1)
   expect(entries[0]).toContain('"SOURCE_TOPIC":"s","SOURCE_PARTITION":0,"SOURCE_OFFSET":1')
   expect((await t.lines('C')).at(-1)).toBe('a {"N":2,"TOTAL":3}')
+  // What was rolled back and came again counts once.
+  expect(t.worker.status('q0')).toMatchObject({ rowsIn: 2, rowsOut: 2, unreadable: 1 })
+})
+
+test('a failure nobody foresaw ends the worker, and everybody is told', async () => {
+  const t = await open()
+  await t.add(`${READINGS} ${COPY}`)
+  t.interception.commit = () => {
+    t.clock.monotonicMs = () => {
+      throw new Error('and another')
+    }
+    return Promise.reject(new Error('a bug'))
+  }
+  await t.produce('s', [reading('a', 1)])
+  await expect(t.worker.untilIdle()).rejects.toThrow('and another')
+  expect(t.worker.status('q0')).toMatchObject({ state: 'ERROR', error: 'and another' })
+  await expect(t.worker.stop()).rejects.toThrow('and another')
+  opened.splice(0)
+  await t.log.close()
 })
 
 describe('time', () => {
