@@ -13,7 +13,7 @@ import type { FunctionCategory, NullRule, ScalarFunction } from '../src/function
 import { TestDriver } from '../src/testing/driver.ts'
 
 /** In the order of the page. */
-const HEADINGS: Readonly<Record<FunctionCategory, string>> = {
+const HEADINGS: Readonly<Record<Exclude<FunctionCategory, 'user'>, string>> = {
   mathematics: 'Mathematics',
   string: 'Text',
   'date and time': 'Date and time',

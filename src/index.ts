@@ -4,8 +4,10 @@ export { Millrace } from './runtime/millrace.ts'
 export type { ConsumeOptions, MillraceOptions, NewRecord, SqlOptions } from './runtime/millrace.ts'
 export type { NewData } from './runtime/data.ts'
 export type { QueryCounters, QueryStatus } from './runtime/query-status.ts'
+export type { UserFunction } from './runtime/user-functions.ts'
 export { RowStream, type StreamedRow } from './runtime/row-stream.ts'
-export type { PlainValue, RowObject } from './runtime/row-object.ts'
+export type { RowObject } from './runtime/row-object.ts'
+export type { PlainValue } from './plan/plain-value.ts'
 export type {
   ConsumedRecord,
   MessageResult,
@@ -16,6 +18,7 @@ export type {
   TextResult,
 } from './runtime/statement-result.ts'
 export {
+  FunctionError,
   MillraceError,
   NotSupportedError,
   QueryError,
@@ -25,6 +28,7 @@ export {
   type Position,
 } from './base/errors.ts'
 export { ManualClock, systemClock, type Clock } from './base/clock.ts'
+export { seededRandom, type Random } from './base/random.ts'
 export type { Schema, Column } from './plan/schema.ts'
 export type { SqlType } from './plan/sql-type.ts'
 export type { Row, SqlValue } from './plan/sql-value.ts'

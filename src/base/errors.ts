@@ -83,3 +83,8 @@ export class StorageError extends MillraceError {
 export class QueryError extends MillraceError {
   override readonly name = 'QueryError'
 }
+
+/** A user's function is refused at its registration, or is missing or changed where a stored query needs it. */
+export class FunctionError extends MillraceError {
+  override readonly name = 'FunctionError'
+}

@@ -39,3 +39,21 @@ export {
   Expression,
 } from './expression.ts'
 export { hopping, session, tumbling, type Duration, type Window } from './window.ts'
+export {
+  aggregateFunction,
+  aggregateOverload,
+  type AggregateFunctionCall,
+  type AggregateSignature,
+} from './functions/aggregate.ts'
+export {
+  anyDecimal,
+  anyType,
+  nullable,
+  optional,
+  typeParameter,
+  variadic,
+  type Argument,
+} from './functions/argument.ts'
+export { scalarFunction, scalarOverload, type ScalarSignature } from './functions/scalar.ts'
+export type { FunctionCall } from './functions/signature.ts'
+export { tableFunction, tableOverload, type TableSignature } from './functions/table.ts'

@@ -23,6 +23,7 @@ export function flatMap(
       call.signature,
       call.args.map((a) => a.type),
       call.type,
+      context.functionContext,
     ),
   }))
   return (batch) => {

@@ -25,6 +25,15 @@ export interface AggregateOverload {
   ) => BoundAggregate
 }
 
+/** What an aggregate gives for some rows. */
+export interface AggregateExample {
+  /** The arguments of each row as SQL, separated by commas: `"1.5, 'a'"`. */
+  readonly rows: readonly string[]
+  /** The literal arguments after the columns, as SQL. */
+  readonly parameters?: string
+  readonly result: unknown
+}
+
 export interface AggregateFunction {
   readonly kind: 'aggregate'
   /** Upper case. */
@@ -32,6 +41,9 @@ export interface AggregateFunction {
   readonly category: FunctionCategory
   readonly summary: string
   readonly overloads: readonly AggregateOverload[]
+  /** Whether arguments are converted where their types widen. The dialect's own take exact types only. */
+  readonly implicitCasts?: boolean
+  readonly examples?: readonly AggregateExample[]
 }
 
 /** Declares an aggregate function: with one signature inline, or with several `overloads`. */

@@ -117,5 +117,6 @@ export interface FunctionRegistry {
     signature: number,
     args: readonly SqlType[],
     returns: SqlType,
+    context: FunctionContext,
   ): (...args: SqlValue[]) => readonly SqlValue[]
 }

@@ -1,57 +1,83 @@
 import { assert } from '../base/assert.ts'
-import { SqlError } from '../base/errors.ts'
-import type { SqlType } from '../plan/sql-type.ts'
+import { FunctionError, RecordError, SqlError } from '../base/errors.ts'
+import { printType, sameType, type SqlType } from '../plan/sql-type.ts'
 import type { SqlValue } from '../plan/sql-value.ts'
 import type { AggregateFunction } from './aggregate-function.ts'
-import type { ArgumentType, FunctionContext, FunctionRegistry, ScalarBody } from './function.ts'
+import { checkDeclaration } from './check-declaration.ts'
+import type {
+  ArgumentType,
+  BoundAggregate,
+  FunctionContext,
+  FunctionKind,
+  FunctionRegistry,
+  ResolvedAggregate,
+  ResolvedScalar,
+  ResolvedTableFunction,
+  ScalarBody,
+} from './function.ts'
 import { library } from './library.ts'
-import { resolveOverload } from './overloads.ts'
+import { resolveOverload, type Resolution, type Signature } from './overloads.ts'
 import type { NullRule, ScalarFunction, ScalarOverload } from './scalar-function.ts'
 import type { TableFunction } from './table-function.ts'
 
 export type FunctionDeclaration = ScalarFunction | AggregateFunction | TableFunction
 
-/** The declarations by upper-case name, for listings and reference pages. */
-export const functionsByName: ReadonlyMap<string, FunctionDeclaration> = new Map(
-  library.map((declaration) => [declaration.name, declaration]),
-)
-assert(functionsByName.size === library.length, 'every function has a name of its own')
+/**
+ * Functions by name, in any case: those of the dialect, and those a user has added.
+ *
+ * Stored plans name a function of the dialect by its name and the number of its signature. A user's function
+ * may change between two runs, so its signature is looked up again by the types the plan was made with; one
+ * that is missing, or would give another type, is refused where it is bound.
+ */
+export class FunctionLibrary implements FunctionRegistry {
+  /** By upper-case name. */
+  readonly declarations: ReadonlyMap<string, FunctionDeclaration>
+  readonly #userNames: ReadonlySet<string>
 
-function declarationOf<K extends FunctionDeclaration['kind']>(
-  name: string,
-  kind: K,
-): Extract<FunctionDeclaration, { kind: K }> {
-  const declaration = functionsByName.get(name.toUpperCase())
-  if (declaration?.kind !== kind) {
-    throw new SqlError('SQL_UNKNOWN_FUNCTION', {
-      message: `Can't find any functions with the name '${name.toUpperCase()}'.`,
-      hint: 'SHOW FUNCTIONS lists them all.',
-    })
-  }
-  return declaration as Extract<FunctionDeclaration, { kind: K }>
-}
-
-/** All functions of the dialect. Names in any case. */
-export const functionRegistry: FunctionRegistry = {
-  kindOf: (name) => functionsByName.get(name.toUpperCase())?.kind,
-
-  names: () => [...functionsByName.keys()].sort(),
-
-  resolveScalar(name, args) {
-    const declaration = declarationOf(name, 'scalar')
-    return {
-      function: declaration.name,
-      ...resolveOverload(declaration.name, declaration.overloads, args, true),
+  /** @throws FunctionError a user's function is badly declared, or its name is taken */
+  constructor(builtIn: readonly FunctionDeclaration[], ofUser: readonly FunctionDeclaration[] = []) {
+    const declarations = new Map(builtIn.map((declaration) => [declaration.name, declaration]))
+    assert(declarations.size === builtIn.length, 'every function has a name of its own')
+    const userNames = new Set<string>()
+    for (const declaration of ofUser) {
+      checkDeclaration(declaration)
+      const name = declaration.name.toUpperCase()
+      if (declarations.has(name)) {
+        const isTwice = userNames.has(name)
+        throw new FunctionError('FUNCTION_NAME_TAKEN', {
+          message: isTwice
+            ? `Two functions are named ${name}.`
+            : `Function ${name} can't be registered: the dialect has a function of this name.`,
+          hint: isTwice ? 'Several signatures of one function are its overloads.' : 'Give it another name.',
+        })
+      }
+      declarations.set(name, { ...declaration, name })
+      userNames.add(name)
     }
-  },
+    this.declarations = declarations
+    this.#userNames = userNames
+  }
 
-  resolveAggregate(name, args) {
-    const declaration = declarationOf(name, 'aggregate')
+  kindOf(name: string): FunctionKind | undefined {
+    return this.declarations.get(name.toUpperCase())?.kind
+  }
+
+  names(): readonly string[] {
+    return [...this.declarations.keys()].sort()
+  }
+
+  resolveScalar(name: string, args: readonly ArgumentType[]): ResolvedScalar {
+    const declaration = this.#declaration(name, 'scalar')
+    return { function: declaration.name, ...this.#resolve(declaration, args, true) }
+  }
+
+  resolveAggregate(name: string, args: readonly (SqlType | null)[]): ResolvedAggregate {
+    const declaration = this.#declaration(name, 'aggregate')
     const {
       signature,
       returns,
       arguments: types,
-    } = resolveOverload(declaration.name, declaration.overloads, values(args), false)
+    } = this.#resolve(declaration, values(args), declaration.implicitCasts ?? false)
     const overload = declaration.overloads[signature]!
     return {
       function: declaration.name,
@@ -61,36 +87,164 @@ export const functionRegistry: FunctionRegistry = {
       parameterCount: Object.keys(overload.parameters ?? {}).length,
       undoable: overload.undoable,
     }
-  },
+  }
 
-  resolveTable(name, args) {
-    const declaration = declarationOf(name, 'table')
+  resolveTable(name: string, args: readonly (SqlType | null)[]): ResolvedTableFunction {
+    const declaration = this.#declaration(name, 'table')
     const {
       signature,
       returns,
       arguments: types,
-    } = resolveOverload(declaration.name, declaration.overloads, values(args), false)
+    } = this.#resolve(declaration, values(args), declaration.implicitCasts ?? false)
     return { function: declaration.name, signature, returns, arguments: types }
-  },
+  }
 
-  scalarBody(name, signature, args, returns, context) {
-    const declaration = declarationOf(name, 'scalar')
-    const overload = declaration.overloads[signature]
-    assert(overload, `${name} has signature ${signature}`)
-    return withNullRules(declaration.name, overload, args.length, bodyOf(overload, args, returns, context))
-  },
+  scalarBody(
+    name: string,
+    signature: number,
+    args: readonly SqlType[],
+    returns: SqlType,
+    context: FunctionContext,
+  ): ScalarBody {
+    const declaration = this.#declaration(name, 'scalar')
+    const overload = this.#overload(declaration.name, declaration.overloads, signature, args, returns)
+    const body = this.#ofUser(declaration.name, () => bodyOf(overload, args, returns, context))
+    return withNullRules(declaration.name, overload, args.length, this.#guarded(declaration.name, body))
+  }
 
-  aggregateBody(name, signature, args, parameters, returns, context) {
-    const overload = declarationOf(name, 'aggregate').overloads[signature]
-    assert(overload, `${name} has signature ${signature}`)
-    return overload.bind(args, parameters, returns, context)
-  },
+  aggregateBody(
+    name: string,
+    signature: number,
+    args: readonly SqlType[],
+    parameters: readonly SqlValue[],
+    returns: SqlType,
+    context: FunctionContext,
+  ): BoundAggregate {
+    const { name: known, overloads } = this.#declaration(name, 'aggregate')
+    const overload = this.#overload(known, overloads, signature, args, returns, parameters.length)
+    return this.#ofUser(known, () => overload.bind(args, parameters, returns, context))
+  }
 
-  tableBody(name, signature, args) {
-    const overload = declarationOf(name, 'table').overloads[signature]
-    assert(overload, `${name} has signature ${signature}`)
-    return overload.bind(args)
-  },
+  tableBody(
+    name: string,
+    signature: number,
+    args: readonly SqlType[],
+    returns: SqlType,
+    context: FunctionContext,
+  ): (...args: SqlValue[]) => readonly SqlValue[] {
+    const { name: known, overloads } = this.#declaration(name, 'table')
+    const overload = this.#overload(known, overloads, signature, args, returns)
+    return this.#guarded(
+      known,
+      this.#ofUser(known, () => overload.bind(args, returns, context)),
+    )
+  }
+
+  #declaration<K extends FunctionKind>(name: string, kind: K): Extract<FunctionDeclaration, { kind: K }> {
+    const known = name.toUpperCase()
+    const declaration = this.declarations.get(known)
+    if (declaration?.kind !== kind) {
+      throw new SqlError('SQL_UNKNOWN_FUNCTION', {
+        message: `Can't find any functions with the name '${known}'.`,
+        hint: 'SHOW FUNCTIONS lists them all.',
+      })
+    }
+    return declaration as Extract<FunctionDeclaration, { kind: K }>
+  }
+
+  /** @throws SqlError also where a user's function refuses the types by throwing */
+  #resolve(
+    { name, overloads }: { readonly name: string; readonly overloads: readonly Signature[] },
+    args: readonly ArgumentType[],
+    allowCasts: boolean,
+  ): Resolution {
+    return this.#ofUser(name, () => resolveOverload(name, overloads, args, allowCasts))
+  }
+
+  /** The overload of a plan. @throws FunctionError a user's function is not what it was when the plan was made */
+  #overload<O extends Signature>(
+    name: string,
+    overloads: readonly O[],
+    signature: number,
+    args: readonly SqlType[],
+    returns: SqlType,
+    parameterCount = 0,
+  ): O {
+    if (!this.#userNames.has(name)) {
+      const overload = overloads[signature]
+      assert(overload, `${name} has signature ${signature}`)
+      return overload
+    }
+    const candidates = overloads.filter((o) => Object.keys(o.parameters ?? {}).length === parameterCount)
+    const call = `${name}(${args.map(printType).join(', ')})`
+    let resolution: Resolution
+    try {
+      // Literal parameters have been checked when the plan was made; here only their number is known.
+      const signatures = candidates.map((o) => ({ args: o.args, returns: o.returns }))
+      resolution = resolveOverload(name, signatures, values(args), true)
+    } catch (cause) {
+      throw new FunctionError('FUNCTION_CHANGED', {
+        message: `The query was made with ${call}, which the function registered now does not take.`,
+        hint: 'Register the function it was made with, or replace the query.',
+        cause,
+      })
+    }
+    if (!sameType(resolution.returns, returns)) {
+      throw new FunctionError('FUNCTION_CHANGED', {
+        message: `The query was made with ${call} => ${printType(returns)}; now it gives ${printType(resolution.returns)}.`,
+        hint: 'Register the function it was made with, or replace the query.',
+      })
+    }
+    return candidates[resolution.signature]!
+  }
+
+  /** What a user's code throws while a statement is checked refuses the statement. */
+  #ofUser<T>(name: string, check: () => T): T {
+    if (!this.#userNames.has(name)) return check()
+    try {
+      return check()
+    } catch (error) {
+      if (error instanceof SqlError || error instanceof FunctionError) throw error
+      throw new SqlError('SQL_FUNCTION_REFUSES', {
+        message: `Function ${name} refuses its arguments: ${textOf(error)}`,
+        cause: error,
+      })
+    }
+  }
+
+  /** What a user's code throws for a record names the function. */
+  #guarded<T>(name: string, body: (...args: SqlValue[]) => T): (...args: SqlValue[]) => T {
+    if (!this.#userNames.has(name)) return body
+    return (...args) => {
+      try {
+        return body(...args)
+      } catch (error) {
+        throw new RecordError('FUNCTION_FAILED', {
+          message: `Function ${name} failed: ${textOf(error)}`,
+          cause: error,
+        })
+      }
+    }
+  }
+}
+
+/** The functions of the dialect. */
+export const functionRegistry = new FunctionLibrary(library)
+
+/** The dialect's declarations by upper-case name, for reference pages. */
+export const functionsByName: ReadonlyMap<string, FunctionDeclaration> = functionRegistry.declarations
+
+/**
+ * The functions of the dialect and those of a user.
+ *
+ * @throws FunctionError one is badly declared, or its name is taken
+ */
+export function withUserFunctions(functions: readonly FunctionDeclaration[]): FunctionLibrary {
+  return functions.length === 0 ? functionRegistry : new FunctionLibrary(library, functions)
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 function values(types: readonly (SqlType | null)[]): readonly ArgumentType[] {

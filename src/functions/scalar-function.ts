@@ -21,6 +21,7 @@ export type FunctionCategory =
   | 'other'
   | 'aggregate'
   | 'table'
+  | 'user'
 
 /** A call and its value, in the text form of the test's evaluator: JSON-like, times as their numbers. */
 export type Example = readonly [sql: string, expected: unknown]

@@ -1,14 +1,19 @@
 import type { SqlType } from '../plan/sql-type.ts'
 import type { SqlValue } from '../plan/sql-value.ts'
+import type { FunctionContext } from './function.ts'
 import type { Example, FunctionCategory } from './scalar-function.ts'
 import type { ArgumentPattern, TypePattern } from './type-pattern.ts'
 
 export interface TableOverload {
   readonly args: Readonly<Record<string, ArgumentPattern>>
   /** Type of one result row. */
-  readonly returns: TypePattern
+  readonly returns: TypePattern | ((args: readonly SqlType[]) => SqlType)
   /** The rows of one call; called with nulls too. Fails by throwing. */
-  readonly bind: (args: readonly SqlType[]) => (...args: SqlValue[]) => readonly SqlValue[]
+  readonly bind: (
+    args: readonly SqlType[],
+    returns: SqlType,
+    context: FunctionContext,
+  ) => (...args: SqlValue[]) => readonly SqlValue[]
 }
 
 export interface TableFunction {
@@ -18,6 +23,8 @@ export interface TableFunction {
   readonly category: FunctionCategory
   readonly summary: string
   readonly overloads: readonly TableOverload[]
+  /** Whether arguments are converted where their types widen. The dialect's own take exact types only. */
+  readonly implicitCasts?: boolean
   /** The expected value is the list of rows. */
   readonly examples: readonly Example[]
 }

@@ -14,7 +14,7 @@ import type { QueryProblem } from '../engine/running-query.ts'
 import { Worker } from '../engine/worker.ts'
 import { formatOf } from '../formats/registry.ts'
 import type { FunctionContext, FunctionRegistry } from '../functions/function.ts'
-import { functionRegistry } from '../functions/registry.ts'
+import type { FunctionLibrary } from '../functions/registry.ts'
 import type {
   CommitGroup,
   CommitOwner,
@@ -49,6 +49,7 @@ import { RowStream } from './row-stream.ts'
 import { booleanSetting, settingOr, settingsFrom } from './settings.ts'
 import type { ConsumedRecord, StatementResult } from './statement-result.ts'
 import { StatementRunner, type Session, type StatementHost } from './statement-runner.ts'
+import { registerFunctions, type UserFunction } from './user-functions.ts'
 import { consumeTopic, rowsUpToEnd, type ConsumeOptions } from './topic-reader.ts'
 
 export type { ConsumeOptions }
@@ -66,6 +67,11 @@ export interface MillraceOptions {
   readonly durability?: 'fsync' | 'os'
   /** One budget for caches and stores. Default 256 MiB. */
   readonly memoryBytesMax?: number
+  /**
+   * Functions of one's own, beside the dialect's. A stored query whose function is missing, or gives another
+   * type than before, is in state ERROR until the directory is opened with it.
+   */
+  readonly functions?: readonly UserFunction[]
   readonly clock?: Clock
   readonly random?: Random
   readonly fileSystem?: FileSystem
@@ -137,10 +143,12 @@ export class Millrace {
    * Opens a data directory (or memory), recovers it, and starts its persistent queries again.
    *
    * @throws StorageError when it is locked by another process, isn't ours, or is damaged
+   * @throws FunctionError one of `functions` is badly declared, or an example of it fails
    */
   static async open(options: MillraceOptions = {}): Promise<Millrace> {
     const settings = settingsFrom(options.settings ?? {})
-    return new Millrace(await LogHost.open(options, settings), settings)
+    const functions = registerFunctions(options.functions ?? [])
+    return new Millrace(await LogHost.open(options, settings, functions), settings)
   }
 
   /** The log below. */
@@ -331,7 +339,7 @@ class LogHost implements StatementHost {
   readonly worker: Worker
   readonly catalog: Catalog
   readonly producer: Producer
-  readonly functions = functionRegistry
+  readonly functions: FunctionLibrary
   readonly clock: Clock
   readonly formatOf = formatOf
   readonly keepExistingPartitions = false
@@ -355,6 +363,7 @@ class LogHost implements StatementHost {
     readonly state: WorkerState
     readonly clock: Clock
     readonly random: Random
+    readonly functions: FunctionLibrary
     readonly owner: CommitOwner
     readonly onProblem: (queryId: string, problem: QueryProblem) => void
   }) {
@@ -364,12 +373,17 @@ class LogHost implements StatementHost {
     this.clock = parts.clock
     this.#state = parts.state
     this.#random = parts.random
+    this.functions = parts.functions
     this.#owner = parts.owner
     this.#onProblem = parts.onProblem
     this.producer = parts.log.producer()
   }
 
-  static async open(options: MillraceOptions, settings: ReadonlyMap<string, string>): Promise<LogHost> {
+  static async open(
+    options: MillraceOptions,
+    settings: ReadonlyMap<string, string>,
+    functions: FunctionLibrary,
+  ): Promise<LogHost> {
     const { clock = systemClock, random = systemRandom, dataDirectory } = options
     const inMemory = dataDirectory === undefined
     const fileSystem = options.fileSystem ?? (inMemory ? new MemoryFileSystem() : nodeFileSystem)
@@ -408,7 +422,7 @@ class LogHost implements StatementHost {
         log,
         state,
         clock,
-        compile: { functions: functionRegistry, functionContext: { clock, random, settings } },
+        compile: { functions, functionContext: { clock, random, settings } },
         formatOf,
         commitIntervalMs: options.commitIntervalMs ?? Number(settingOr(settings, 'commit.interval.ms')),
         transactionBytesMax: options.transactionBytesMax ?? 16 * 1024 * 1024,
@@ -417,7 +431,7 @@ class LogHost implements StatementHost {
         describeProblems: processingLogEntries,
         onProblem,
       })
-      const host = new LogHost({ log, worker, catalog, state, clock, random, owner, onProblem })
+      const host = new LogHost({ log, worker, catalog, state, clock, random, functions, owner, onProblem })
       close = () => host.close()
       await worker.start()
       await host.#forgetLeftovers()

@@ -1,7 +1,7 @@
 import { unreachable } from '../base/assert.ts'
 import { SqlError } from '../base/errors.ts'
 import { printSignature } from '../functions/overloads.ts'
-import { functionsByName } from '../functions/registry.ts'
+import type { FunctionLibrary } from '../functions/registry.ts'
 import type { Batch } from '../engine/batch.ts'
 import type { ReadRange } from '../engine/operator.ts'
 import type { TopicDescription } from '../log/log.ts'
@@ -20,6 +20,7 @@ import { SETTINGS } from './settings.ts'
 /** What the lists are made from. */
 export interface Shown {
   readonly catalog: Catalog
+  readonly functions: FunctionLibrary
   readonly settings: ReadonlyMap<string, string>
   readonly variables: ReadonlyMap<string, string>
   topics(): readonly TopicDescription[]
@@ -108,7 +109,7 @@ export async function show(what: ShowKind, all: boolean, extended: boolean, show
     case 'functions':
       return listing(
         { 'Function Name': STRING, Type: STRING, Category: STRING },
-        [...functionsByName.values()]
+        [...shown.functions.declarations.values()]
           .map((f): [string, string, string] => [f.name, f.kind.toUpperCase(), f.category])
           .sort(([a], [b]) => (a < b ? -1 : 1)),
       )
@@ -233,8 +234,8 @@ function describeSource(source: DataSource, extended: boolean, shown: Shown): Li
 }
 
 /** @throws SqlError if there is no such function */
-export function describeFunction(name: string): string {
-  const declaration = functionsByName.get(name.toUpperCase())
+export function describeFunction(name: string, { functions }: Shown): string {
+  const declaration = functions.declarations.get(name.toUpperCase())
   if (declaration === undefined) {
     throw new SqlError('SQL_UNKNOWN_FUNCTION', {
       message: `There is no function ${name}.`,
@@ -242,7 +243,13 @@ export function describeFunction(name: string): string {
       stage: 'execute',
     })
   }
-  const examples = declaration.kind === 'aggregate' ? [] : declaration.examples.map(([sql]) => `  ${sql}`)
+  const examples =
+    declaration.kind === 'aggregate'
+      ? (declaration.examples ?? []).map(({ rows, parameters }) => {
+          const given = rows.map((row) => `(${row})`).join(', ')
+          return `  of ${given}${parameters === undefined ? '' : ` with ${parameters}`}`
+        })
+      : declaration.examples.map(([sql]) => `  ${sql}`)
   return [
     `Name: ${declaration.name}`,
     `Type: ${declaration.kind}`,

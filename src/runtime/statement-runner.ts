@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import { SqlError } from '../base/errors.ts'
 import type { CompileContext } from '../engine/compile/cursor.ts'
 import type { Format } from '../formats/format.ts'
-import type { FunctionContext, FunctionRegistry } from '../functions/function.ts'
+import type { FunctionContext } from '../functions/function.ts'
 import type { ProducerRecord } from '../log/log.ts'
 import type { Command, PullQuery, PushQuery } from '../plan/command.ts'
 import type { FormatName } from '../plan/data-source.ts'
@@ -30,7 +30,6 @@ import type { ConsumedRecord, StatementResult } from './statement-result.ts'
 
 /** What running statements needs of whoever owns the log and the queries. */
 export interface StatementHost extends Omit<Shown, 'settings' | 'variables'> {
-  readonly functions: FunctionRegistry
   readonly clock: Clock
   /** A topic with another number of partitions than a statement asks for is used as it is (test driver). */
   readonly keepExistingPartitions: boolean
@@ -128,6 +127,7 @@ export class StatementRunner {
     const { settings } = session
     const shown: Shown = {
       catalog: host.catalog,
+      functions: host.functions,
       settings,
       variables: session.variables,
       topics: () => host.topics(),
@@ -171,7 +171,7 @@ export class StatementRunner {
           text: describeAll(command.what, command.extended, shown).map(listingText).join('\n\n'),
         }
       case 'describe-function':
-        return { kind: 'text', text: describeFunction(command.name) }
+        return { kind: 'text', text: describeFunction(command.name, shown) }
       case 'explain-query':
         return { kind: 'text', text: explainQuery(command.id, shown) }
       case 'explain-statement':

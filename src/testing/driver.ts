@@ -10,7 +10,7 @@ import { SourceDecoder } from '../engine/source-decoder.ts'
 import { statementsFor, type Definition } from '../dsl/builder.ts'
 import { formatOf } from '../formats/registry.ts'
 import type { FunctionContext } from '../functions/function.ts'
-import { functionRegistry } from '../functions/registry.ts'
+import type { FunctionLibrary } from '../functions/registry.ts'
 import type { ProducerRecord, RecordHeader, TopicDescription } from '../log/log.ts'
 import type { RecordColumns } from '../log/records.ts'
 import { walkRecords } from '../log/walk-records.ts'
@@ -29,6 +29,7 @@ import { StatementRunner, type Session, type StatementHost } from '../runtime/st
 import type { Statement } from '../sql/ast.ts'
 import type { Parameters } from '../sql/bind-parameters.ts'
 import { TransientTaskStores } from '../runtime/transient-stores.ts'
+import { registerFunctions, type UserFunction } from '../runtime/user-functions.ts'
 
 export interface TestDriverOptions {
   /** As if SET before the first statement. Names are not checked. */
@@ -36,6 +37,8 @@ export interface TestDriverOptions {
   /** What UNIX_TIMESTAMP() and the default ROWTIME of INSERT … VALUES read. Default: the system's. */
   readonly clock?: Clock
   readonly random?: Random
+  /** Functions of one's own, beside the dialect's. */
+  readonly functions?: readonly UserFunction[]
   /** Keep ksqlDB's behaviour where ours differs on purpose. Default false. */
   readonly compatibility?: boolean
 }
@@ -182,7 +185,7 @@ interface DriverQuery {
 
 class DriverHost implements StatementHost {
   readonly catalog: Catalog
-  readonly functions = functionRegistry
+  readonly functions: FunctionLibrary
   readonly clock: Clock
   readonly formatOf = formatOf
   readonly keepExistingPartitions = true
@@ -199,6 +202,7 @@ class DriverHost implements StatementHost {
   constructor(options: TestDriverOptions) {
     this.clock = options.clock ?? systemClock
     this.#random = options.random ?? systemRandom
+    this.functions = registerFunctions(options.functions ?? [])
     this.#compatibility = options.compatibility ?? false
     this.catalog = new Catalog((topic) => this.#topics.get(topic)?.partitions)
   }

@@ -63,7 +63,13 @@ export function evaluateTable(sql: string): unknown {
     name,
     args.map((arg) => arg.type),
   )
-  const body = functionRegistry.tableBody(name, resolved.signature, resolved.arguments, resolved.returns)
+  const body = functionRegistry.tableBody(
+    name,
+    resolved.signature,
+    resolved.arguments,
+    resolved.returns,
+    exampleContext,
+  )
   return body(...args.map((arg) => arg.run(new Map()))).map((row) => plain(row, resolved.returns))
 }
 
