@@ -1,8 +1,12 @@
 import type { ArrayMemory } from '../base/array-memory.ts'
 import type { FormatName, FormatSpec } from '../plan/data-source.ts'
 import type { Column } from '../plan/schema.ts'
+import type { SqlType } from '../plan/sql-type.ts'
 import type { Row } from '../plan/sql-value.ts'
 import type { ByteWriter } from './byte-writer.ts'
+import type { CompiledSchema } from './compiled-schema.ts'
+import type { MessageHeader } from './schema-format.ts'
+import type { SchemaLanguage, SchemaText } from './schema-registry.ts'
 import type { Vector } from './vector.ts'
 
 /**
@@ -22,6 +26,28 @@ export interface Format {
   refuses(side: 'key' | 'value', columns: readonly Column[], spec: FormatSpec): string | null
   decoder(side: 'key' | 'value', columns: readonly Column[], spec: FormatSpec): ColumnDecoder
   encoder(side: 'key' | 'value', columns: readonly Column[], spec: FormatSpec): ColumnEncoder
+  /** For formats whose schemas are registered. */
+  readonly schemas?: SchemaSupport
+}
+
+/** What a format with registered schemas knows of them. */
+export interface SchemaSupport {
+  readonly language: SchemaLanguage
+  /** The schema that corresponds to columns. @throws SchemaError where it has no such types or names */
+  textFor(side: 'key' | 'value', columns: readonly Column[], spec: FormatSpec): SchemaText
+  /**
+   * The columns that correspond to a schema: names upper-cased, unless the spec gives the schema's number.
+   *
+   * @throws SchemaError
+   */
+  columnsOf(
+    schema: SchemaText,
+    side: 'key' | 'value',
+    spec: FormatSpec,
+  ): readonly { readonly name: string; readonly type: SqlType }[]
+  /** @param message  which of the schema's messages; null: the first. @throws SchemaError */
+  compile(schema: SchemaText, message: string | null): CompiledSchema
+  readonly messageHeader: MessageHeader | null
 }
 
 /** A row that could not be decoded. */
@@ -51,6 +77,8 @@ export interface ColumnDecoder {
     failures: DecodeFailure[],
     memory?: ArrayMemory,
   ): (Vector | null)[]
+  /** Numbers of schemas that {@link decode} would need for these ranges and the registry does not know yet. */
+  missingSchemas?(bytes: Uint8Array, starts: Int32Array, ends: Int32Array, count: number): readonly number[]
 }
 
 export interface ColumnEncoder {

@@ -1,5 +1,6 @@
 import type { FormatSpec } from './data-source.ts'
 import type { Column } from './schema.ts'
+import type { SqlType } from './sql-type.ts'
 
 /** What statements may ask of the formats without knowing them; `runtime` fills it from the list of formats. */
 export interface FormatRules {
@@ -9,7 +10,22 @@ export interface FormatRules {
   describe(name: string): FormatDescription | undefined
   /** Why columns can't be held in this format, as a sentence, or null if they can. Only for executable formats. */
   refuses(side: 'key' | 'value', columns: readonly Column[], spec: FormatSpec): string | null
+  /**
+   * The columns of the newest schema registered for one side of a topic, or, where the spec gives a schema's
+   * number, of that one. Only for formats that infer columns.
+   */
+  registeredColumns(side: 'key' | 'value', topic: string, spec: FormatSpec): RegisteredColumns
 }
+
+export type RegisteredColumns =
+  | {
+      readonly kind: 'columns'
+      readonly columns: readonly { readonly name: string; readonly type: SqlType }[]
+    }
+  /** Nothing is registered there. */
+  | { readonly kind: 'missing' }
+  /** There is a schema, but it can't be used; the reason is a sentence. */
+  | { readonly kind: 'unusable'; readonly reason: string }
 
 export interface FormatDescription {
   /** False: the name is valid but this version can neither read nor write it. */

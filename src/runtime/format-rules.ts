@@ -1,61 +1,76 @@
 import { assert } from '../base/assert.ts'
-import { formatOf, formats } from '../formats/registry.ts'
-import type { FormatDescription, FormatRules } from '../plan/format-rules.ts'
+import { formatFinder, formatsOver } from '../formats/registry.ts'
+import { subjectOf, type SchemaRegistry } from '../formats/schema-registry.ts'
+import { SchemaError } from '../formats/wire-type.ts'
+import type { FormatDescription, FormatRules, RegisteredColumns } from '../plan/format-rules.ts'
 
 const BOTH = ['wrapped', 'unwrapped'] as const
 
 /** Formats statements may name although this version can neither read nor write them. */
-const NAMED_ONLY: ReadonlyMap<string, FormatDescription> = new Map(
-  (
+const NAMED_ONLY: readonly (readonly [string, FormatDescription])[] = (
+  [
+    ['JSON_SR', { properties: ['schemaId'], infersColumns: true, wrappings: BOTH }],
     [
-      ['AVRO', { properties: ['fullSchemaName', 'schemaId'], infersColumns: true, wrappings: BOTH }],
-      ['JSON_SR', { properties: ['schemaId'], infersColumns: true, wrappings: BOTH }],
-      [
-        'PROTOBUF',
-        {
-          properties: ['fullSchemaName', 'schemaId', 'nullableRepresentation'],
-          infersColumns: true,
-          wrappings: ['wrapped'],
-        },
-      ],
-      [
-        'PROTOBUF_NOSR',
-        { properties: ['nullableRepresentation'], infersColumns: false, wrappings: ['wrapped'] },
-      ],
-    ] as const
-  )
-    .filter(([name]) => formatOf(name) === undefined)
-    .map(([name, { properties, infersColumns, wrappings }]) => [
-      name,
+      'PROTOBUF',
       {
-        executable: false,
-        properties,
-        supportsKey: true,
-        supportsValue: true,
-        infersColumns,
-        wrappings,
+        properties: ['fullSchemaName', 'schemaId', 'nullableRepresentation'],
+        infersColumns: true,
+        wrappings: ['wrapped'],
       },
-    ]),
-)
+    ],
+    [
+      'PROTOBUF_NOSR',
+      { properties: ['nullableRepresentation'], infersColumns: false, wrappings: ['wrapped'] },
+    ],
+  ] as const
+).map(([name, { properties, infersColumns, wrappings }]) => [
+  name,
+  { executable: false, properties, supportsKey: true, supportsValue: true, infersColumns, wrappings },
+])
 
-/** What statements may know of the formats. */
-export const formatRules: FormatRules = {
-  names: () => [...formats.map((f) => f.name), ...NAMED_ONLY.keys()],
-  describe(name) {
-    const format = formatOf(name)
-    if (format === undefined) return NAMED_ONLY.get(name.toUpperCase())
-    return {
-      executable: true,
-      properties: format.properties,
-      supportsKey: format.supportsKey,
-      supportsValue: format.supportsValue,
-      infersColumns: false,
-      wrappings: format.wrappings,
-    }
-  },
-  refuses(side, columns, spec) {
-    const format = formatOf(spec.name)
-    assert(format, 'only executable formats are asked')
-    return format.refuses(side, columns, spec)
-  },
+/** What statements may know of the formats, and of the schemas in a registry. */
+export function formatRulesOver(registry: SchemaRegistry): FormatRules {
+  const formats = formatsOver(registry)
+  const formatOf = formatFinder(formats)
+  const namedOnly = new Map(NAMED_ONLY.filter(([name]) => formatOf(name) === undefined))
+  return {
+    names: () => [...formats.map((f) => f.name), ...namedOnly.keys()],
+    describe(name) {
+      const format = formatOf(name)
+      if (format === undefined) return namedOnly.get(name.toUpperCase())
+      return {
+        executable: true,
+        properties: format.properties,
+        supportsKey: format.supportsKey,
+        supportsValue: format.supportsValue,
+        infersColumns: format.schemas !== undefined,
+        wrappings: format.wrappings,
+      }
+    },
+    refuses(side, columns, spec) {
+      const format = formatOf(spec.name)
+      assert(format, 'only executable formats are asked')
+      return format.refuses(side, columns, spec)
+    },
+    registeredColumns(side, topic, spec): RegisteredColumns {
+      const schemas = formatOf(spec.name)?.schemas
+      assert(schemas, 'only formats that infer columns are asked')
+      const { schemaId } = spec.properties
+      const schema =
+        schemaId === undefined ? registry.latest(subjectOf(topic, side)) : registry.byId(Number(schemaId))
+      if (schema === undefined) return { kind: 'missing' }
+      if (schema.language !== schemas.language) {
+        return {
+          kind: 'unusable',
+          reason: `The schema is ${schema.language}, but the format is ${spec.name}.`,
+        }
+      }
+      try {
+        return { kind: 'columns', columns: schemas.columnsOf(schema, side, spec) }
+      } catch (error) {
+        if (error instanceof SchemaError) return { kind: 'unusable', reason: error.message }
+        throw error
+      }
+    },
+  }
 }

@@ -12,7 +12,8 @@ import type { ReadRange } from '../engine/operator.ts'
 import { offsetsGroup } from '../engine/query-spec.ts'
 import type { QueryProblem } from '../engine/running-query.ts'
 import { Worker } from '../engine/worker.ts'
-import { formatOf } from '../formats/registry.ts'
+import { formatFinder, formatsOver, type FormatFinder } from '../formats/registry.ts'
+import type { SchemaRegistry } from '../formats/schema-registry.ts'
 import type { FunctionContext, FunctionRegistry } from '../functions/function.ts'
 import type { FunctionLibrary } from '../functions/registry.ts'
 import type {
@@ -38,6 +39,8 @@ import { WorkerState } from '../state/worker-state.ts'
 import { Catalog, put } from './catalog.ts'
 import { encodeData, type NewData } from './data.ts'
 import { groupOf } from './append-together.ts'
+import { EmbeddedSchemaRegistry } from './embedded-schema-registry.ts'
+import { encodeSchemas, readSchemas, SCHEMAS_TOPIC } from './stored-schemas.ts'
 import { DEFINITIONS_TOPIC, encodeChanges, readDefinitions } from './definitions.ts'
 import type { Effects } from './effects.ts'
 import { PROCESSING_LOG, PROCESSING_LOG_TOPIC, processingLogEntries } from './processing-log.ts'
@@ -154,6 +157,11 @@ export class Millrace {
   /** The log below. */
   get log(): Log {
     return this.#host.log
+  }
+
+  /** Where schemas of keys and values are registered, for AVRO, PROTOBUF and JSON_SR. */
+  get schemas(): SchemaRegistry {
+    return this.#host.registry
   }
 
   /** What is declared: for completion and checks. */
@@ -341,7 +349,8 @@ class LogHost implements StatementHost {
   readonly producer: Producer
   readonly functions: FunctionLibrary
   readonly clock: Clock
-  readonly formatOf = formatOf
+  readonly registry: SchemaRegistry
+  readonly formatOf: FormatFinder
   readonly keepExistingPartitions = false
   readonly #random: Random
   readonly #state: WorkerState
@@ -360,6 +369,8 @@ class LogHost implements StatementHost {
     readonly log: Log
     readonly worker: Worker
     readonly catalog: Catalog
+    readonly registry: SchemaRegistry
+    readonly formatOf: FormatFinder
     readonly state: WorkerState
     readonly clock: Clock
     readonly random: Random
@@ -370,6 +381,8 @@ class LogHost implements StatementHost {
     this.log = parts.log
     this.worker = parts.worker
     this.catalog = parts.catalog
+    this.registry = parts.registry
+    this.formatOf = parts.formatOf
     this.clock = parts.clock
     this.#state = parts.state
     this.#random = parts.random
@@ -403,12 +416,19 @@ class LogHost implements StatementHost {
       const owner = await log.claim(DEFINITIONS_OWNER)
       const missing = [
         { name: DEFINITIONS_TOPIC, partitions: 1, config: { 'cleanup.policy': 'compact' } },
+        { name: SCHEMAS_TOPIC, partitions: 1, config: { 'cleanup.policy': 'compact' } },
         { name: PROCESSING_LOG_TOPIC, partitions: 1 },
       ].filter((t) => log.topic(t.name) === undefined)
       if (missing.length > 0) await commit(log, { owner, appends: [], offsets: [], createTopics: missing })
       const catalog = new Catalog((topic) => log.topic(topic)?.partitions)
       catalog.apply([put({ kind: 'source', source: PROCESSING_LOG })])
       catalog.apply(await readDefinitions(log))
+      const registry = new EmbeddedSchemaRegistry(async (changes) => {
+        const batches = encodeSchemas(changes, clock.nowMs())
+        await commit(log, { owner, appends: [{ topic: SCHEMAS_TOPIC, partition: 0, batches }], offsets: [] })
+      })
+      registry.restore(await readSchemas(log))
+      const formatOf = formatFinder(formatsOver(registry))
       const state = await WorkerState.open({
         directory: inMemory ? null : join(directory, 'state'),
         log,
@@ -431,7 +451,19 @@ class LogHost implements StatementHost {
         describeProblems: processingLogEntries,
         onProblem,
       })
-      const host = new LogHost({ log, worker, catalog, state, clock, random, functions, owner, onProblem })
+      const host = new LogHost({
+        log,
+        worker,
+        catalog,
+        registry,
+        formatOf,
+        state,
+        clock,
+        random,
+        functions,
+        owner,
+        onProblem,
+      })
       close = () => host.close()
       await worker.start()
       await host.#forgetLeftovers()
@@ -503,7 +535,8 @@ class LogHost implements StatementHost {
   async pull(query: PullQuery, context: CompileContext): Promise<readonly Row[]> {
     const { source } = query
     if (this.#hasInserted) await this.#catchUp()
-    if (source.kind === 'stream') return pullRows(query, rowsUpToEnd(this.log, source, formatOf), context)
+    if (source.kind === 'stream')
+      return pullRows(query, rowsUpToEnd(this.log, source, this.formatOf), context)
     const definition = materialisingQuery(source, this.catalog)
     return pullRows(query, this.readCommitted(definition.id, readRangeFor(source, query.access)), context)
   }
@@ -542,7 +575,7 @@ class LogHost implements StatementHost {
       log: this.log,
       clock: this.clock,
       compile: { functions: this.functions, functionContext: this.functionContext(settings) },
-      formatOf,
+      formatOf: this.formatOf,
       reset: settings.get('auto.offset.reset')?.toLowerCase() === 'earliest' ? 'earliest' : 'latest',
       compatibility: booleanSetting(settings, 'millrace.compatibility'),
       onProblem: (problem) => this.#onProblem(queryId, problem),

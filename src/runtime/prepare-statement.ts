@@ -2,15 +2,16 @@ import { compileOverRow } from '../engine/compile/cursor.ts'
 import type { FunctionContext, FunctionRegistry } from '../functions/function.ts'
 import type { Command } from '../plan/command.ts'
 import type { SourceCatalog } from '../plan/data-source.ts'
+import type { FormatRules } from '../plan/format-rules.ts'
 import type { Statement } from '../sql/ast.ts'
 import { prepare } from '../sql/prepare.ts'
-import { formatRules } from './format-rules.ts'
 
 /** What a statement's meaning depends on. */
 export interface PrepareInput {
   readonly catalog: SourceCatalog
   readonly functions: FunctionRegistry
   readonly functionContext: FunctionContext
+  readonly formats: FormatRules
   readonly settings: ReadonlyMap<string, string>
   /** A topic with another number of partitions than the statement asks for is used as it is. */
   readonly keepExistingPartitions: boolean
@@ -22,7 +23,7 @@ export function prepareStatement(statement: Statement, input: PrepareInput): Com
   return prepare(statement, {
     catalog: input.catalog,
     functions,
-    formats: formatRules,
+    formats: input.formats,
     settings: input.settings,
     keepExistingPartitions: input.keepExistingPartitions,
     evaluate: (expr) =>

@@ -2,10 +2,12 @@ import type { Clock } from '../base/clock.ts'
 import { SqlError } from '../base/errors.ts'
 import type { CompileContext } from '../engine/compile/cursor.ts'
 import type { Format } from '../formats/format.ts'
+import type { SchemaRegistry } from '../formats/schema-registry.ts'
 import type { FunctionContext } from '../functions/function.ts'
 import type { ProducerRecord } from '../log/log.ts'
 import type { Command, PullQuery, PushQuery } from '../plan/command.ts'
 import type { FormatName } from '../plan/data-source.ts'
+import type { FormatRules } from '../plan/format-rules.ts'
 import { printExpression } from '../plan/print-expression.ts'
 import { printPlan } from '../plan/print.ts'
 import type { Row } from '../plan/sql-value.ts'
@@ -13,9 +15,11 @@ import type { Statement } from '../sql/ast.ts'
 import { bindParameters, type Parameters } from '../sql/bind-parameters.ts'
 import { parseStatements } from '../sql/parse.ts'
 import { effectsOf, type Effects } from './effects.ts'
+import { formatRulesOver } from './format-rules.ts'
 import { recordsToInsert } from './insert-values.ts'
 import { prepareStatement } from './prepare-statement.ts'
 import type { RowStream } from './row-stream.ts'
+import { forgetSchemas, loadSchemasOf, registerSchemas } from './statement-schemas.ts'
 import { checkSetting, settingName } from './settings.ts'
 import {
   describe,
@@ -33,6 +37,7 @@ export interface StatementHost extends Omit<Shown, 'settings' | 'variables'> {
   readonly clock: Clock
   /** A topic with another number of partitions than a statement asks for is used as it is (test driver). */
   readonly keepExistingPartitions: boolean
+  readonly registry: SchemaRegistry
   readonly formatOf: (name: FormatName) => Format | undefined
   functionContext(settings: ReadonlyMap<string, string>): FunctionContext
   /** Makes the effects durable in one commit, then starts and stops queries. */
@@ -59,8 +64,11 @@ const TEXT_UNITS_MAX = 4 * 1024 * 1024
 export class StatementRunner {
   readonly #host: StatementHost
 
+  readonly #formats: FormatRules
+
   constructor(host: StatementHost) {
     this.#host = host
+    this.#formats = formatRulesOver(host.registry)
   }
 
   /**
@@ -104,6 +112,7 @@ export class StatementRunner {
       catalog: this.#host.catalog,
       functions: this.#host.functions,
       functionContext: this.#host.functionContext(session.settings),
+      formats: this.#formats,
       settings: session.settings,
       keepExistingPartitions: this.#host.keepExistingPartitions,
     })
@@ -118,6 +127,7 @@ export class StatementRunner {
       session.variables.delete(statement.name.name)
       return { ...message(`The variable ${statement.name.text} is gone.`), statement: statement.text }
     }
+    await loadSchemasOf(statement, this.#host.registry)
     const answer = await this.#execute(this.prepare(statement, session), session)
     return { ...answer, statement: statement.text }
   }
@@ -146,6 +156,7 @@ export class StatementRunner {
         settings.delete(settingName(command.name))
         return message(`The setting '${command.name}' has its default again.`)
       case 'insert-values':
+        await registerSchemas(command, host)
         await host.append(recordsToInsert(command, this.#compileContext(session), host.formatOf, host.clock))
         return message(
           `${command.rows.length} row${command.rows.length === 1 ? '' : 's'} inserted into ${command.into.name}.`,
@@ -181,7 +192,9 @@ export class StatementRunner {
           return message(`Query ${command.id} terminated.`)
         }
         const effects = effectsOf(command, host.catalog, settings)
+        await registerSchemas(command, host)
         await host.apply(effects)
+        for (const topic of effects.deleteTopics) await forgetSchemas(topic, host.registry)
         return { kind: 'message', message: effects.message, queryId: effects.queryId }
       }
     }

@@ -8,7 +8,8 @@ import type { DropReason, ReadRange } from '../engine/operator.ts'
 import { QueryRun } from '../engine/query-run.ts'
 import { SourceDecoder } from '../engine/source-decoder.ts'
 import { statementsFor, type Definition } from '../dsl/builder.ts'
-import { formatOf } from '../formats/registry.ts'
+import { formatFinder, formatsOver } from '../formats/registry.ts'
+import type { Format } from '../formats/format.ts'
 import type { FunctionContext } from '../functions/function.ts'
 import type { FunctionLibrary } from '../functions/registry.ts'
 import type { ProducerRecord, RecordHeader, TopicDescription } from '../log/log.ts'
@@ -21,6 +22,7 @@ import type { Row } from '../plan/sql-value.ts'
 import { Catalog, sourcesRead } from '../runtime/catalog.ts'
 import { encodeData, type NewData } from '../runtime/data.ts'
 import type { Effects } from '../runtime/effects.ts'
+import { EmbeddedSchemaRegistry } from '../runtime/embedded-schema-registry.ts'
 import { materialisingQuery, pullRows, readRangeFor } from '../runtime/pull-query.ts'
 import type { QueryStatus } from '../runtime/query-status.ts'
 import { booleanSetting, settingsFrom } from '../runtime/settings.ts'
@@ -110,6 +112,16 @@ export class TestDriver {
     return this.#host.catalog.queries().map((q) => q.plan)
   }
 
+  /** Schemas of topics; what statements need may be registered beforehand. */
+  get registry(): EmbeddedSchemaRegistry {
+    return this.#host.registry
+  }
+
+  /** The format of a name. */
+  formatOf(name: string): Format | undefined {
+    return this.#host.formatOf(name)
+  }
+
   /** Sources that were declared at any time, by topic: the latest of each. */
   sourceOf(topic: string): DataSource | undefined {
     return this.#host.sourceOf(topic)
@@ -187,7 +199,8 @@ class DriverHost implements StatementHost {
   readonly catalog: Catalog
   readonly functions: FunctionLibrary
   readonly clock: Clock
-  readonly formatOf = formatOf
+  readonly registry = new EmbeddedSchemaRegistry()
+  readonly formatOf = formatFinder(formatsOver(this.registry))
   readonly keepExistingPartitions = true
   readonly problems: DriverProblem[] = []
   readonly #topics = new Map<string, { readonly partitions: number; readonly records: TopicRecord[] }>()
@@ -397,7 +410,7 @@ class DriverHost implements StatementHost {
 
   async *#allOf(source: DataSource): AsyncIterable<Batch> {
     const all = new Set(source.schema.columns.keys())
-    const decoder = new SourceDecoder(source, formatOf)
+    const decoder = new SourceDecoder(source, this.formatOf)
     yield decoder.decode(recordColumns(this.records(source.topic), 0), 0, all).batch
   }
 }

@@ -30,6 +30,8 @@ interface Run {
 /** The case as the driver ran it, or null if it isn't one to compare. */
 async function runByDriver(testCase: ConformanceCase): Promise<Run | null> {
   if (testCase.expectedException !== null || testCase.inputs.length === 0) return null
+  // Numbers of schemas that are there beforehand are the driver's alone.
+  if (testCase.topics.some((t) => t.key !== null || t.value !== null)) return null
   const text = testCase.statements.join('\n')
   if (/UNIX_|INSERT\s+INTO\s+\S+\s+(\(.*\)\s+)?VALUES/i.test(text)) return null // these read the real clock
   const driver = new TestDriver({ settings: testCase.properties, compatibility: true })
@@ -53,7 +55,7 @@ async function runByDriver(testCase: ConformanceCase): Promise<Run | null> {
   const inputs = testCase.inputs.map((record) => {
     const source = driver.sourceOf(record.topic)
     const bytesOf = (side: 'key' | 'value'): Uint8Array | null =>
-      source === undefined ? null : encodeSide(side, source, record)
+      source === undefined ? null : encodeSide(side, source, record, driver)
     return {
       topic: record.topic,
       record: {

@@ -3,10 +3,13 @@ import { ManualClock } from '../../src/base/clock.ts'
 import { MemoryFileSystem } from '../../src/base/memory-file-system.ts'
 import { seededRandom } from '../../src/base/random.ts'
 import { SharedReader, type ReadSlice } from '../../src/engine/shared-reader.ts'
-import { formatOf } from '../../src/formats/registry.ts'
+import { formatFinder, formatsOver } from '../../src/formats/registry.ts'
+import { EmbeddedSchemaRegistry } from '../../src/runtime/embedded-schema-registry.ts'
 import { openLog } from '../../src/log/open-log.ts'
 import type { DataSource } from '../../src/plan/data-source.ts'
 import { INTEGER, STRING } from '../../src/plan/sql-type.ts'
+
+const formatOf = formatFinder(formatsOver(new EmbeddedSchemaRegistry()))
 
 const SOURCE: DataSource = {
   name: 'S',

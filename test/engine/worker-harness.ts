@@ -5,7 +5,8 @@ import { offsetsGroup, type QuerySpec } from '../../src/engine/query-spec.ts'
 import type { QueryProblem } from '../../src/engine/running-query.ts'
 import { Worker } from '../../src/engine/worker.ts'
 import type { Format } from '../../src/formats/format.ts'
-import { formatOf } from '../../src/formats/registry.ts'
+import { formatFinder, formatsOver } from '../../src/formats/registry.ts'
+import { EmbeddedSchemaRegistry } from '../../src/runtime/embedded-schema-registry.ts'
 import { functionRegistry } from '../../src/functions/registry.ts'
 import type { Log } from '../../src/log/log.ts'
 import { openLog } from '../../src/log/open-log.ts'
@@ -14,6 +15,8 @@ import type { FormatName } from '../../src/plan/data-source.ts'
 import { processingLogEntries, PROCESSING_LOG_TOPIC } from '../../src/runtime/processing-log.ts'
 import { WorkerState } from '../../src/state/worker-state.ts'
 import { TestDriver } from '../../src/testing/driver.ts'
+
+const formatOf = formatFinder(formatsOver(new EmbeddedSchemaRegistry()))
 
 /** What a test puts between the worker and its log. */
 export interface Interception {

@@ -8,6 +8,7 @@ import type { PrepareContext } from './context.ts'
 import { checkExecutable, FORMAT_PROPERTIES, formatSpec, statedFormats } from './format-spec.ts'
 import { planQuery, type PlannedQuery } from './plan-query.ts'
 import { Properties } from './properties.ts'
+import { checkAgainstSchemaId, withKeySchemaName } from './registered-schema.ts'
 import { checkNewName, checkReplacement } from './replace.ts'
 import { timestampColumn } from './timestamp-column.ts'
 import { newTopic, TOPIC_PROPERTIES } from './topic.ts'
@@ -55,6 +56,8 @@ export function prepareCreateAs(statement: CreateAsStatement, context: PrepareCo
     context,
   )
   checkExecutable([formats.key, formats.value], properties, context)
+  checkAgainstSchemaId('key', keyColumns(schema), topic, formats.key, properties, context)
+  checkAgainstSchemaId('value', valueColumns(schema), topic, formats.value, properties, context)
   const old = statement.orReplace ? context.catalog.source(name) : undefined
   const queryId =
     old?.createdBy ??
@@ -64,7 +67,7 @@ export function prepareCreateAs(statement: CreateAsStatement, context: PrepareCo
     kind: statement.what,
     topic,
     schema,
-    keyFormat: formats.key,
+    keyFormat: withKeySchemaName(formats.key, name),
     valueFormat: formats.value,
     windowedKey,
     timestamp,

@@ -1,4 +1,4 @@
-import { NotSupportedError, SqlError } from '../../base/errors.ts'
+import { SqlError } from '../../base/errors.ts'
 import type { Command } from '../../plan/command.ts'
 import type { DataSource, HeaderColumn, TimestampColumn, WindowedKey } from '../../plan/data-source.ts'
 import type { SourceNode } from '../../plan/plan-node.ts'
@@ -8,6 +8,7 @@ import type { ColumnDefinition, CreateSourceStatement } from '../ast.ts'
 import { isOn, type PrepareContext } from './context.ts'
 import { checkExecutable, findFormat, FORMAT_PROPERTIES, formatSpec, statedFormats } from './format-spec.ts'
 import { Properties } from './properties.ts'
+import { inferredColumns, withKeySchemaName } from './registered-schema.ts'
 import { checkReplacement, checkNewName } from './replace.ts'
 import { resolveType } from './resolve-type.ts'
 import { timestampColumn } from './timestamp-column.ts'
@@ -59,11 +60,8 @@ export function prepareCreateSource(statement: CreateSourceStatement, context: P
     valueFormat,
     valueRules.infersColumns,
   )
-  const { schema, headers } = declaredColumns(statement, context)
-  const values = schema.columns.filter((c) => c.role === 'value' && !headers.some((h) => h.column === c.name))
-  const keys = schema.columns.filter((c) => c.role === 'key')
-  const inferred =
-    (values.length === 0 && valueRules.infersColumns) || (keys.length === 0 && keyRules.infersColumns)
+  const { schema: declared, headers } = declaredColumns(statement, context)
+  const isHeader = (c: Column): boolean => headers.some((h) => h.column === c.name)
   const topic = properties.text('KAFKA_TOPIC')
   if (topic === undefined || topic.trim() === '') {
     throw new SqlError('SQL_MISSING_TOPIC', {
@@ -73,24 +71,31 @@ export function prepareCreateSource(statement: CreateSourceStatement, context: P
     })
   }
   const windowedKey = declaredWindow(properties)
-  const keySpec = formatSpec('key', keyFormat, keys, properties, context, null)
+  const schema = withInferred(declared, isHeader, statement, (side) =>
+    inferredColumns(side, side === 'key' ? keyFormat : valueFormat, topic, properties, context),
+  )
+  const keys = schema.columns.filter((c) => c.role === 'key')
+  const values = schema.columns.filter((c) => c.role === 'value' && !isHeader(c))
+  const keySpec = withKeySchemaName(
+    formatSpec('key', keyFormat, keys, properties, context, null),
+    statement.name.name,
+  )
   const valueSpec = formatSpec('value', valueFormat, values, properties, context, null)
-  if (schema.columns.length === 0 && !inferred) {
+  if (schema.columns.length === 0) {
     throw new SqlError('SQL_NO_COLUMNS', {
       message: `${statement.name.text} has no columns, and ${valueSpec.name} has no schema to take them from.`,
       at: statement.name.at,
     })
   }
-  if (statement.what === 'table' && keys.length === 0 && !keyRules.infersColumns) {
+  if (statement.what === 'table' && keys.length === 0) {
     throw new SqlError('SQL_MISSING_KEY', {
       message: `The table ${statement.name.text} has no PRIMARY KEY column.`,
       at: statement.name.at,
       hint: 'Mark the column that identifies a row: id STRING PRIMARY KEY.',
     })
   }
-  const timestamp: TimestampColumn | null = inferred ? null : timestampColumn(properties, schema)
+  const timestamp: TimestampColumn | null = timestampColumn(properties, schema)
   checkExecutable([keySpec, valueSpec], properties, context)
-  if (inferred) throw new NotSupportedError('Taking columns from a registered schema', statement.name.at)
 
   const source: DataSource = {
     name: statement.name.name,
@@ -119,6 +124,30 @@ export function prepareCreateSource(statement: CreateSourceStatement, context: P
         ? materialised(source, context)
         : null,
   }
+}
+
+/** The declared columns with, for each side that declares none, those of its registered schema. */
+function withInferred(
+  declared: Schema,
+  isHeader: (column: Column) => boolean,
+  statement: CreateSourceStatement,
+  infer: (side: 'key' | 'value') => readonly Column[],
+): Schema {
+  const keys = declared.columns.filter((c) => c.role === 'key')
+  const values = declared.columns.filter((c) => c.role === 'value')
+  const columns = [
+    ...(keys.length > 0 ? keys : infer('key')),
+    ...(values.some((c) => !isHeader(c)) ? [] : infer('value')),
+    ...values,
+  ]
+  const twice = columns.find((c, i) => columns.findIndex((other) => other.name === c.name) !== i)
+  if (twice !== undefined) {
+    throw new SqlError('SQL_DUPLICATE_COLUMN', {
+      message: `There are two columns ${twice.name} among the declared ones and those of the registered schemas.`,
+      at: statement.name.at,
+    })
+  }
+  return { columns }
 }
 
 /** A source table is read into a store by a query of its own, so that it can be asked. */

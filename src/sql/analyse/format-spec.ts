@@ -105,15 +105,12 @@ export function formatSpec(
   return spec
 }
 
-/** Refuses, by name, formats and schema ids this version can't handle. Last, after everything a user can get wrong. */
+/** Refuses, by name, formats this version can't handle. Last, after everything a user can get wrong. */
 export function checkExecutable(
   specs: readonly FormatSpec[],
   properties: Properties,
   context: PrepareContext,
 ): void {
-  for (const name of ['KEY_SCHEMA_ID', 'VALUE_SCHEMA_ID']) {
-    if (properties.has(name)) throw new NotSupportedError(name, properties.place(name))
-  }
   for (const spec of specs) {
     if (context.formats.describe(spec.name)?.executable !== true) {
       throw new NotSupportedError(`The format ${spec.name}`, properties.at)
@@ -121,7 +118,8 @@ export function checkExecutable(
   }
 }
 
-function statedFormatProperties(
+/** The properties a WITH clause gives one side's format, and the words it uses for them. */
+export function statedFormatProperties(
   side: Side,
   properties: Properties,
 ): {

@@ -1,3 +1,4 @@
+import type { SchemaLanguage, SchemaReference } from '../../formats/schema-registry.ts'
 import {
   isJsonArray,
   isJsonObject,
@@ -25,10 +26,18 @@ export interface ConformanceCase {
 export interface CaseTopic {
   readonly name: string
   readonly partitions: number
-  readonly keyFormat: string | null
-  readonly valueFormat: string | null
-  readonly keySchema: JsonTree
-  readonly valueSchema: JsonTree
+  /** null: nothing is registered for that side. */
+  readonly key: CaseSchema | null
+  readonly value: CaseSchema | null
+}
+
+/** A schema that is registered before the first statement. */
+export interface CaseSchema {
+  readonly language: SchemaLanguage
+  readonly text: string
+  /** null: any. */
+  readonly id: number | null
+  readonly references: readonly SchemaReference[]
 }
 
 export interface CaseRecord {
@@ -108,11 +117,43 @@ function readTopic(tree: JsonTree): CaseTopic {
   return {
     name: text(members, 'name'),
     partitions: wholeNumber(members, 'partitions') ?? 1,
-    keyFormat: optionalText(members, 'keyFormat'),
-    valueFormat: optionalText(members, 'valueFormat'),
-    keySchema: members.get('keySchema') ?? null,
-    valueSchema: members.get('valueSchema') ?? null,
+    key: readSchema(members, 'key'),
+    value: readSchema(members, 'value'),
   }
+}
+
+function readSchema(members: JsonObject, side: 'key' | 'value'): CaseSchema | null {
+  const tree = members.get(`${side}Schema`) ?? null
+  if (tree === null) return null
+  const language = schemaLanguage(optionalText(members, `${side}Format`) ?? 'AVRO')
+  return {
+    language,
+    text: schemaText(tree, language),
+    id: wholeNumber(members, `${side}SchemaId`),
+    references: list(members, `${side}SchemaReferences`).map((reference) => {
+      const parts = object(reference, `${side}SchemaReferences[]`)
+      return { name: text(parts, 'name'), text: schemaText(parts.get('schema') ?? null, language) }
+    }),
+  }
+}
+
+function schemaLanguage(format: string): SchemaLanguage {
+  switch (format) {
+    case 'AVRO':
+      return 'AVRO'
+    case 'PROTOBUF':
+      return 'PROTOBUF'
+    case 'JSON':
+    case 'JSON_SR':
+      return 'JSON'
+    default:
+      throw new TypeError(`A schema has the format ${format}.`)
+  }
+}
+
+/** Protobuf is text; the others are JSON, in which a bare string is a type's name. */
+function schemaText(tree: JsonTree, language: SchemaLanguage): string {
+  return language === 'PROTOBUF' && typeof tree === 'string' ? tree : printJsonTree(tree)
 }
 
 function readRecord(tree: JsonTree): CaseRecord {

@@ -5,8 +5,9 @@ import { parseAll, parseStatements } from '../../sql/parse.ts'
 import { TestDriver, type TopicRecord } from '../driver.ts'
 import type { CaseRecord, ConformanceCase, UnreadCase } from './case-file.ts'
 import { difference } from './compare.ts'
+import { registerCaseSchemas } from './case-schemas.ts'
 import { checkPostConditions } from './post-conditions.ts'
-import { decodeRecord, encodeSide } from './topic-codec.ts'
+import { decodeRecord, encodeSide, type CaseSchemas } from './topic-codec.ts'
 
 export interface CaseOutcome {
   readonly status: 'passed' | 'failed' | 'error' | 'unsupported'
@@ -37,9 +38,15 @@ class CaseFailure extends Error {}
 async function runQueryCase(testCase: ConformanceCase): Promise<CaseOutcome> {
   const exception = testCase.expectedException
   const expectsStop = exception?.type.endsWith('.StreamsException') === true
-  const driver = new TestDriver({ settings: testCase.properties, compatibility: true })
   const text = testCase.statements.join('\n')
-  createTopics(driver, testCase, text)
+  const { statements } = parseAll(text)
+  const makeDriver = (): TestDriver => {
+    const made = new TestDriver({ settings: testCase.properties, compatibility: true })
+    createTopics(made, testCase, statements)
+    return made
+  }
+  const driver = makeDriver()
+  await registerCaseSchemas(driver.registry, testCase.topics, statements, makeDriver)
 
   const rejection = await runStatements(driver, text)
   if (rejection !== null) {
@@ -77,9 +84,9 @@ async function runQueryCase(testCase: ConformanceCase): Promise<CaseOutcome> {
 }
 
 /** Topics that exist before the first statement. Statements that can't be read are passed over; they fail when run. */
-function createTopics(driver: TestDriver, testCase: ConformanceCase, text: string): void {
+function createTopics(driver: TestDriver, testCase: ConformanceCase, statements: readonly Statement[]): void {
   for (const { name, partitions } of testCase.topics) driver.createTopic(name, partitions)
-  for (const statement of parseAll(text).statements) {
+  for (const statement of statements) {
     if (statement.kind !== 'create-source' || statement.columns.length === 0) continue
     const property = (name: string): string | undefined => {
       const literal = statement.properties.find((p) => p.name === name)?.value
@@ -123,7 +130,7 @@ function encode(driver: TestDriver, record: CaseRecord): TopicRecord {
   const source = driver.sourceOf(record.topic)
   // A topic nothing is declared on has no format; nobody reads it either.
   const bytesOf = (side: 'key' | 'value'): Uint8Array | null =>
-    source === undefined ? null : encodeSide(side, source, record)
+    source === undefined ? null : encodeSide(side, source, record, driver)
   return {
     key: bytesOf('key'),
     value: bytesOf('value'),
@@ -141,7 +148,7 @@ function compareOutputs(driver: TestDriver, testCase: ConformanceCase): void {
     if (source === undefined) throw new CaseFailure(`topic ${topic}: no stream or table writes it`)
     const problems = expected.map((record, i) => {
       const found = actual[i]
-      return found === undefined ? 'missing' : compareRecord(record, found, source, exactNumbers)
+      return found === undefined ? 'missing' : compareRecord(record, found, source, exactNumbers, driver)
     })
     const first = problems.findIndex((p) => p !== null)
     if (expected.length !== actual.length) {
@@ -159,8 +166,9 @@ function compareRecord(
   found: TopicRecord,
   source: NonNullable<ReturnType<TestDriver['sourceOf']>>,
   exactNumbers: boolean,
+  schemas: CaseSchemas,
 ): string | null {
-  const actual = decodeRecord(source, found, exactNumbers)
+  const actual = decodeRecord(source, found, exactNumbers, schemas)
   const value = difference(expected.value, actual.value, 'value')
   if (value !== null) return value
   const key = difference(expected.key, actual.key, 'key')

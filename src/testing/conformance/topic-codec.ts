@@ -1,17 +1,41 @@
 import { NotSupportedError } from '../../base/errors.ts'
+import { ByteWriter } from '../../formats/byte-writer.ts'
+import type { Format, SchemaSupport } from '../../formats/format.ts'
+import { FRAME_BYTES, frameOf } from '../../formats/schema-format.ts'
+import { subjectOf, type SchemaRegistry } from '../../formats/schema-registry.ts'
 import type { DataSource, FormatName, FormatSpec } from '../../plan/data-source.ts'
 import { keyColumns, valueColumns, type Column } from '../../plan/schema.ts'
 import type { CaseRecord, CaseWindow } from './case-file.ts'
 import { actualFromJson, type ActualValue } from './compare.ts'
 import { JsonNumber, parseJsonTree, printJsonTree, type JsonTree } from './json-tree.ts'
+import { actualFromWire, valueFromCase } from './wire-json.ts'
 
 /** What the cases write and see of a topic: logical values to bytes and back, independent of the engine's own formats. */
 
+/** Where schemas are found. */
+export interface CaseSchemas {
+  readonly registry: SchemaRegistry
+  formatOf(name: string): Format | undefined
+}
+
 /** @throws TypeError for a value that doesn't go with the format: a broken case */
-export function encodeSide(side: 'key' | 'value', source: DataSource, record: CaseRecord): Uint8Array | null {
+export function encodeSide(
+  side: 'key' | 'value',
+  source: DataSource,
+  record: CaseRecord,
+  schemas: CaseSchemas,
+): Uint8Array | null {
   const spec = side === 'key' ? source.keyFormat : source.valueFormat
-  const columns = side === 'key' ? keyColumns(source.schema) : valueColumns(source.schema)
-  const bytes = encodeValue(side === 'key' ? record.key : record.value, spec, columns)
+  const headers = source.headers.map((h) => h.column)
+  const columns = (side === 'key' ? keyColumns(source.schema) : valueColumns(source.schema)).filter(
+    (c) => !headers.includes(c.name),
+  )
+  const tree = side === 'key' ? record.key : record.value
+  const support = schemas.formatOf(spec.name)?.schemas
+  const bytes =
+    support === undefined
+      ? encodeValue(tree, spec, columns)
+      : encodeBySchema(tree, spec, subjectOf(source.topic, side), support, schemas.registry)
   if (side === 'value' || bytes === null || source.windowedKey === null) return bytes
   if (record.window === null)
     throw new TypeError(`A record of the windowed topic ${record.topic} has no window.`)
@@ -29,13 +53,58 @@ export function decodeRecord(
   source: DataSource,
   record: { readonly key: Uint8Array | null; readonly value: Uint8Array | null },
   exactNumbers: boolean,
+  schemas: CaseSchemas,
 ): ActualRecord {
+  const decodeSide = (
+    bytes: Uint8Array | null,
+    spec: FormatSpec,
+    columns: readonly Column[],
+  ): ActualValue => {
+    const support = schemas.formatOf(spec.name)?.schemas
+    if (support === undefined || bytes === null) return decodeValue(bytes, spec, columns, exactNumbers)
+    return decodeBySchema(bytes, support, schemas.registry)
+  }
   const split = source.windowedKey === null || record.key === null ? null : splitWindow(record.key, source)
   return {
-    key: decodeValue(split?.key ?? record.key, source.keyFormat, keyColumns(source.schema), exactNumbers),
-    value: decodeValue(record.value, source.valueFormat, valueColumns(source.schema), exactNumbers),
+    key: decodeSide(split?.key ?? record.key, source.keyFormat, keyColumns(source.schema)),
+    value: decodeSide(record.value, source.valueFormat, valueColumns(source.schema)),
     window: split?.window ?? null,
   }
+}
+
+/** Through the newest schema of the subject. */
+function encodeBySchema(
+  tree: JsonTree,
+  spec: FormatSpec,
+  subject: string,
+  support: SchemaSupport,
+  registry: SchemaRegistry,
+): Uint8Array | null {
+  if (tree === null) return null
+  const schema = registry.latest(subject)
+  if (schema === undefined) throw new TypeError(`No schema is registered for ${subject}.`)
+  const header = support.messageHeader
+  const message = header === null ? null : (spec.properties['fullSchemaName'] ?? null)
+  const compiled = support.compile(schema, message)
+  const into = new ByteWriter(256)
+  const frame = [0, schema.id >>> 24, (schema.id >> 16) & 255, (schema.id >> 8) & 255, schema.id & 255]
+  header?.write(schema, message, frame)
+  into.copy(Uint8Array.from(frame), 0, frame.length)
+  compiled.encode(valueFromCase(tree, compiled.type), into)
+  return into.take()
+}
+
+/** With the schema the bytes refer to. */
+function decodeBySchema(bytes: Uint8Array, support: SchemaSupport, registry: SchemaRegistry): ActualValue {
+  const id = frameOf(bytes, 0, bytes.length)
+  const schema = registry.byId(id)
+  if (schema === undefined) throw new RangeError(`The bytes refer to schema ${id}, which is not registered.`)
+  const { message, next } = support.messageHeader?.read(schema, bytes, FRAME_BYTES, bytes.length) ?? {
+    message: null,
+    next: FRAME_BYTES,
+  }
+  const compiled = support.compile(schema, message)
+  return actualFromWire(compiled.decode(bytes, next, bytes.length), compiled.type)
 }
 
 function encodeValue(tree: JsonTree, spec: FormatSpec, columns: readonly Column[]): Uint8Array | null {

@@ -6,7 +6,8 @@ import type { Command } from '../../../src/plan/command.ts'
 import type { DataSource, SourceCatalog } from '../../../src/plan/data-source.ts'
 import type { FormatRules } from '../../../src/plan/format-rules.ts'
 import type { SqlType } from '../../../src/plan/sql-type.ts'
-import { formatRules } from '../../../src/runtime/format-rules.ts'
+import { EmbeddedSchemaRegistry } from '../../../src/runtime/embedded-schema-registry.ts'
+import { formatRulesOver } from '../../../src/runtime/format-rules.ts'
 import { parseStatements } from '../../../src/sql/parse.ts'
 import { prepare, type PrepareContext } from '../../../src/sql/prepare.ts'
 
@@ -120,7 +121,7 @@ export function session(
   const context: PrepareContext = {
     catalog,
     functions: functionRegistry,
-    formats: options.formats ?? formatRules,
+    formats: options.formats ?? formatRulesOver(new EmbeddedSchemaRegistry()),
     settings: new Map(Object.entries(options.settings ?? {})),
     keepExistingPartitions: options.keepExistingPartitions,
     evaluate: (expr) =>
