@@ -23,6 +23,8 @@ interface Run {
   readonly text: string
   readonly inputs: readonly { readonly topic: string; readonly record: TopicRecord }[]
   readonly driver: TestDriver
+  /** Topics of statements with columns, which may be sinks as well. */
+  readonly declared: ReadonlySet<string>
   readonly sinks: ReadonlySet<string>
   readonly feedSlowly: boolean
 }
@@ -35,11 +37,14 @@ async function runByDriver(testCase: ConformanceCase): Promise<Run | null> {
   const text = testCase.statements.join('\n')
   if (/UNIX_|INSERT\s+INTO\s+\S+\s+(\(.*\)\s+)?VALUES/i.test(text)) return null // these read the real clock
   const driver = new TestDriver({ settings: testCase.properties, compatibility: true })
+  const declared = new Set<string>()
   for (const { name } of testCase.topics) driver.createTopic(name, 1)
   for (const statement of parseAll(text).statements) {
     if (statement.kind !== 'create-source' || statement.columns.length === 0) continue
     const topic = statement.properties.find((p) => p.name === 'KAFKA_TOPIC')?.value
-    driver.createTopic(topic?.kind === 'string' ? topic.value : statement.name.name, 1)
+    const name = topic?.kind === 'string' ? topic.value : statement.name.name
+    driver.createTopic(name, 1)
+    declared.add(name)
   }
   for (const { topic } of testCase.inputs) driver.createTopic(topic, 1)
   try {
@@ -72,7 +77,7 @@ async function runByDriver(testCase: ConformanceCase): Promise<Run | null> {
   } catch {
     return null
   }
-  return { text, inputs, driver, sinks, feedSlowly: !readOne }
+  return { text, inputs, driver, declared, sinks, feedSlowly: !readOne }
 }
 
 /** Topic by topic, what the same statements and records give through a log that is reopened half-way. */
@@ -89,7 +94,8 @@ async function runThroughTheLog(testCase: ConformanceCase, run: Run): Promise<Ma
   let millrace = await Millrace.open(options)
   try {
     for (const topic of run.driver.topicNames()) {
-      if (!run.sinks.has(topic)) await millrace.createTopic(topic, { partitions: 1 })
+      if (!run.sinks.has(topic) || run.declared.has(topic))
+        await millrace.createTopic(topic, { partitions: 1 })
     }
     await millrace.sql(run.text)
     const half = Math.floor(run.inputs.length / 2)

@@ -184,7 +184,6 @@ test('a name that is nearly right comes back as a hint', () => {
 
 test('what is valid but not built is named as such', () => {
   for (const statement of [
-    "CREATE STREAM x (a INT) WITH (kafka_topic='x', value_format='AVRO');",
     "CREATE ALERT a AS SELECT id, n FROM s LABELS (team = 'x');",
     'SHOW CONNECTORS;',
     'ASSERT TOPIC s;',
