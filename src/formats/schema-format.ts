@@ -133,7 +133,7 @@ export function schemaSupport(dialect: SchemaDialect): SchemaSupport {
       }
       return type.fields.map((field) => ({ name: name(field.name), type: sqlTypeOf(field.type, name) }))
     },
-    compile: dialect.compile,
+    compile: (schema, message) => dialect.compile(schema, message),
     messageHeader: dialect.messageHeader,
   }
 }

@@ -348,7 +348,7 @@ export function decimalBytes(value: Big, scale: number, size: number | null = nu
 }
 
 function fullName(object: AvroObject, outer: string): { readonly name: string; readonly namespace: string } {
-  const name = String(object['name'] ?? '')
+  const name = typeof object['name'] === 'string' ? object['name'] : ''
   const dot = name.lastIndexOf('.')
   if (dot >= 0) return { name, namespace: name.slice(0, dot) }
   const namespace = typeof object['namespace'] === 'string' ? object['namespace'] : outer
