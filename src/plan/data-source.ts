@@ -56,6 +56,8 @@ export interface DataSource {
   readonly windowedKey: WindowedKey | null
   readonly timestamp: TimestampColumn | null
   readonly headers: readonly HeaderColumn[]
+  /** Silence of a stream for this long counts as time passing; absent: never. */
+  readonly idleMs?: number
   /** Declared with SOURCE: read-only. */
   readonly readOnly: boolean
   /** The text that made it. */

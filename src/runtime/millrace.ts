@@ -29,6 +29,7 @@ import type {
 import { statementsFor, type Definition } from '../dsl/builder.ts'
 import { openLog } from '../log/open-log.ts'
 import type { Command, PullQuery, PushQuery } from '../plan/command.ts'
+import type { QueryPlan } from '../plan/plan-node.ts'
 import { findColumn } from '../plan/schema.ts'
 import type { SourceCatalog } from '../plan/data-source.ts'
 import { quoteName } from '../plan/sql-type.ts'
@@ -36,7 +37,7 @@ import type { Row } from '../plan/sql-value.ts'
 import { bindParameters, type Parameters } from '../sql/bind-parameters.ts'
 import { parseStatements } from '../sql/parse.ts'
 import { WorkerState } from '../state/worker-state.ts'
-import { Catalog, put } from './catalog.ts'
+import { Catalog, put, sourcesRead } from './catalog.ts'
 import { encodeData, type NewData } from './data.ts'
 import { groupOf } from './append-together.ts'
 import { EmbeddedSchemaRegistry } from './embedded-schema-registry.ts'
@@ -647,7 +648,7 @@ class LogHost implements StatementHost {
       id,
       plan: query.plan,
       reset: settings.get('auto.offset.reset')?.toLowerCase() === 'latest' ? 'latest' : 'earliest',
-      idleMs: query.kind === 'alert' ? ALERT_IDLE_MS : null,
+      idleMs: idleMsOf(query.plan) ?? (query.kind === 'alert' ? ALERT_IDLE_MS : null),
       settings,
       paused: query.paused,
       // Without a sink its rows only go to its state.
@@ -697,6 +698,13 @@ class LogHost implements StatementHost {
 const CATCH_UP_MS = 1_000
 /** Silence of an alert's input for this long counts as time passing. */
 const ALERT_IDLE_MS = 1_000
+
+/** When all streams of a query may be silent for time to go on: then the longest of their times. */
+function idleMsOf(plan: QueryPlan): number | null {
+  const streams = sourcesRead(plan).filter((source) => source.kind === 'stream')
+  const idle = streams.flatMap((source) => source.idleMs ?? [])
+  return streams.length > 0 && idle.length === streams.length ? Math.max(...idle) : null
+}
 
 /** The query whose offsets a group holds, or null for a group of somebody else. */
 function queryOfGroup(group: string): string | null {

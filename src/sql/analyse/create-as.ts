@@ -6,6 +6,7 @@ import { keyColumns, valueColumns, type Schema } from '../../plan/schema.ts'
 import type { CreateAsStatement } from '../ast.ts'
 import type { PrepareContext } from './context.ts'
 import { checkExecutable, FORMAT_PROPERTIES, formatSpec, statedFormats } from './format-spec.ts'
+import { idleProperties, idleTimeout } from './idle-timeout.ts'
 import { planQuery, type PlannedQuery } from './plan-query.ts'
 import { Properties } from './properties.ts'
 import { checkAgainstSchemaId, withKeySchemaName } from './registered-schema.ts'
@@ -27,7 +28,11 @@ export function prepareCreateAs(statement: CreateAsStatement, context: PrepareCo
       at: statement.name.at,
     })
   }
-  const properties = new Properties(statement.properties, PROPERTIES, statement.at)
+  const properties = new Properties(
+    statement.properties,
+    [...PROPERTIES, ...idleProperties(context)],
+    statement.at,
+  )
   const planned = planQuery(
     statement.query,
     { kind: 'sink', name, what: `CREATE ${word} AS SELECT` },
@@ -72,6 +77,7 @@ export function prepareCreateAs(statement: CreateAsStatement, context: PrepareCo
     windowedKey,
     timestamp,
     headers: [],
+    ...idleTimeout(properties, statement.what),
     readOnly: false,
     statement: statement.text,
     createdBy: queryId,

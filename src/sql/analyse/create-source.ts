@@ -7,7 +7,8 @@ import { arrayOf, BYTES, printType, sameType, STRING, structOf, type SqlType } f
 import type { ColumnDefinition, CreateSourceStatement } from '../ast.ts'
 import { isOn, type PrepareContext } from './context.ts'
 import { checkExecutable, findFormat, FORMAT_PROPERTIES, formatSpec, statedFormats } from './format-spec.ts'
-import { Properties } from './properties.ts'
+import { idleProperties, idleTimeout } from './idle-timeout.ts'
+import { Properties, propertyMs } from './properties.ts'
 import { inferredColumns, withKeySchemaName } from './registered-schema.ts'
 import { checkReplacement, checkNewName } from './replace.ts'
 import { resolveType } from './resolve-type.ts'
@@ -39,7 +40,11 @@ export function prepareCreateSource(statement: CreateSourceStatement, context: P
       hint: 'DROP it first.',
     })
   }
-  const properties = new Properties(statement.properties, PROPERTIES, statement.at)
+  const properties = new Properties(
+    statement.properties,
+    [...PROPERTIES, ...idleProperties(context)],
+    statement.at,
+  )
   const stated = statedFormats(properties)
   const keyFormat = stated.key ?? context.settings.get('ksql.persistence.default.format.key') ?? 'KAFKA'
   const valueFormat = stated.value ?? context.settings.get('ksql.persistence.default.format.value')
@@ -107,6 +112,7 @@ export function prepareCreateSource(statement: CreateSourceStatement, context: P
     windowedKey,
     timestamp,
     headers,
+    ...idleTimeout(properties, statement.what),
     readOnly: statement.source,
     statement: statement.text,
     createdBy: null,
@@ -297,23 +303,7 @@ function declaredWindow(properties: Properties): WindowedKey | null {
       hint: "Write it like WINDOW_SIZE = '30 SECONDS'.",
     })
   }
-  return { type, sizeMs: durationMs(size, properties) }
-}
-
-const UNIT_MS: Readonly<Record<string, number>> = {
-  DAY: 86_400_000,
-  HOUR: 3_600_000,
-  MINUTE: 60_000,
-  SECOND: 1000,
-  MILLISECOND: 1,
-}
-
-function durationMs(text: string, properties: Properties): number {
-  const match = /^(\d+)\s+([A-Za-z]+?)[Ss]?$/.exec(text.trim())
-  const unit = match === null ? undefined : UNIT_MS[match[2]!.toUpperCase()]
-  const ms = match === null || unit === undefined ? 0 : Number(match[1]) * unit
-  if (ms > 0 && Number.isSafeInteger(ms)) return ms
-  throw properties.invalid('WINDOW_SIZE', "a length of time such as '30 SECONDS'")
+  return { type, sizeMs: propertyMs('WINDOW_SIZE', properties) }
 }
 
 function checkSchemaIds(

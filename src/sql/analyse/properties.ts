@@ -85,3 +85,20 @@ function literalText(literal: Literal, quoted = false): string {
       return literal.text
   }
 }
+
+const UNIT_MS: Readonly<Record<string, number>> = {
+  DAY: 86_400_000,
+  HOUR: 3_600_000,
+  MINUTE: 60_000,
+  SECOND: 1000,
+  MILLISECOND: 1,
+}
+
+/** A length of time, which must be given, such as '30 SECONDS'; in ms. */
+export function propertyMs(name: string, properties: Properties): number {
+  const match = /^(\d+)\s+([A-Za-z]+?)[Ss]?$/.exec(properties.text(name)?.trim() ?? '')
+  const unit = match === null ? undefined : UNIT_MS[match[2]!.toUpperCase()]
+  const ms = match === null || unit === undefined ? 0 : Number(match[1]) * unit
+  if (ms > 0 && Number.isSafeInteger(ms)) return ms
+  throw properties.invalid(name, "a length of time such as '30 SECONDS'")
+}
