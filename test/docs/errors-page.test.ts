@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 
-const AREAS = 'SQL|RECORD|EXPRESSION|FORMAT|SCHEMA|QUERY|STATE|WORKER|LOG|PLAN|DEFINITIONS?'
+const AREAS = 'SQL|RECORD|EXPRESSION|FORMAT|SCHEMA|FUNCTION|QUERY|STATE|WORKER|LOG|PLAN|DEFINITIONS?'
 const CODE = new RegExp(`\\b(?:${AREAS})(?:_[A-Z]+)+\\b`, 'g')
 
 /** Columns, properties and functions whose names look like codes. */
