@@ -67,6 +67,16 @@ export function segmentFile(base: number, generation = 0): string {
   return `${String(base).padStart(20, '0')}${generation === 0 ? '' : `.${generation}`}.log`
 }
 
+/** Where batches are read from, and what must be found there. */
+interface Place {
+  readonly segment: Segment
+  readonly position: number
+  /** Base offset of the batch there, where it is known: no batch begins before it. */
+  readonly base: number | null
+  /** Last offset of the batch there, where it is known. */
+  readonly last: number | null
+}
+
 /** Read this much at a time to find a place in a segment, or to index it. */
 const SCAN_BYTES = 256 * 1024
 
@@ -90,7 +100,7 @@ export class Partition {
   #nextOffset: number
   #reserved: { segmentBase: number; bytes: number; nextOffset: number; createdMs: number }
   /** Where sequential readers will go on: next offset → segment and position. */
-  readonly #cursors = new Map<number, { readonly segment: Segment; readonly position: number }>()
+  readonly #cursors = new Map<number, Place>()
 
   constructor(home: PartitionHome, number: number, stored?: CheckpointPartition) {
     this.#home = home
@@ -347,7 +357,7 @@ export class Partition {
     if (place === undefined) {
       const segment = this.#segmentOf(fromOffset)
       reading(segment)
-      place = { segment, position: await this.#seek(segment, fromOffset) }
+      place = await this.#seek(segment, fromOffset)
     } else {
       this.#cursors.delete(fromOffset)
     }
@@ -356,7 +366,7 @@ export class Partition {
       reading(segment)
       // Looked up before anything is awaited: a swap may take the segment out of the list.
       const following: Segment | undefined = this.#segments[this.#segments.indexOf(segment) + 1]
-      const slice = await this.#readBatches(segment, place.position, fromOffset, bytesMax, bound, buffer)
+      const slice = await this.#readBatches(place, fromOffset, bytesMax, bound, buffer)
       if (slice !== null) {
         this.#remember(slice.nextOffset, segment, slice.end)
         const aborted =
@@ -369,23 +379,26 @@ export class Partition {
       if (following === undefined || following.base >= bound) {
         return { bytes: new Uint8Array(0), nextOffset: bound, aborted: [] }
       }
-      place = { segment: following, position: 0 }
+      place = startOf(following)
     }
   }
 
   /**
-   * Whole batches from `position` on whose last offset is at least `fromOffset` and whose first is below
-   * `bound`; null if the segment holds none.
+   * Whole batches from `place` on whose last offset is at least `fromOffset` and whose first is below
+   * `bound`; null if the segment holds none. What is passed over must lead to them offset by offset: a
+   * damaged header never hides a batch.
    */
   async #readBatches(
-    segment: Segment,
-    position: number,
+    place: Place,
     fromOffset: number,
     bytesMax: number,
     bound: number,
     buffer?: Uint8Array<ArrayBuffer>,
   ): Promise<{ bytes: Uint8Array; firstOffset: number; nextOffset: number; end: number } | null> {
+    const { segment } = place
+    let { position, base: expectedBase, last: expectedLast } = place
     const limit = segment.bytes
+    const end = this.endOf(segment)
     let want = Math.max(bytesMax, BATCH_HEADER_BYTES)
     while (position < limit) {
       const bytes = await this.#readAt(segment, position, Math.min(want, limit - position), buffer)
@@ -394,17 +407,24 @@ export class Partition {
       let firstOffset = 0
       let nextOffset = fromOffset
       while (at + BATCH_HEADER_BYTES <= bytes.length) {
-        const { base, last, length } = this.#header(segment, bytes, at, position, limit)
+        const { base, last, length } = this.#header(segment, bytes, at, position, limit, expectedBase)
         if (base >= bound) {
           if (first < 0) return null
           break
         }
-        if (last >= fromOffset) {
+        if (expectedLast !== null && last !== expectedLast) throw this.#corrupt(segment, position + at, base)
+        const isWanted = last >= fromOffset
+        // The offsets of a cleaned segment have gaps: only its CRCs can tell.
+        if (isWanted || segment.generation > 0) {
           if (at + length > bytes.length) {
             if (first < 0) want = length
             break
           }
           if (!batchCrcHolds(bytes, at, at + length)) throw this.#corrupt(segment, position + at, base)
+        }
+        expectedLast = null
+        expectedBase = last + 1
+        if (isWanted) {
           if (first < 0) {
             first = at
             firstOffset = base
@@ -423,6 +443,9 @@ export class Partition {
       // Nothing yet: the batch wanted is larger than the read, or lies behind what was skipped.
       position += at
     }
+    if (segment.generation === 0 && expectedBase !== null && expectedBase !== end) {
+      throw this.#corrupt(segment, limit, null)
+    }
     return null
   }
 
@@ -432,11 +455,11 @@ export class Partition {
    * @throws StorageError `LOG_CORRUPT`
    */
   async *scan(segment: Segment, bytesMax = SCAN_BYTES): AsyncGenerator<Uint8Array> {
-    for (let position = 0; position < segment.bytes;) {
-      const slice = await this.#readBatches(segment, position, segment.base, bytesMax, Infinity)
+    for (let place = startOf(segment); place.position < segment.bytes;) {
+      const slice = await this.#readBatches(place, segment.base, bytesMax, Infinity)
       if (slice === null) return
       yield slice.bytes
-      position = slice.end
+      place = { segment, position: slice.end, base: slice.nextOffset, last: null }
     }
   }
 
@@ -463,15 +486,20 @@ export class Partition {
     for (const segment of segments) {
       await this.#cover(segment)
       if (segment.index.maxTimestampMs < timestampMs) continue
-      let position = segment.index.positionForTime(timestampMs)
+      const place = placeIn(segment, segment.index.placeForTime(timestampMs))
+      let { position, base: expectedBase, last: expectedLast } = place
       const limit = segment.bytes
       while (position < limit) {
         const head = await this.#readAt(segment, position, Math.min(BATCH_HEADER_BYTES, limit - position))
-        const { base, length } = this.#header(segment, head, 0, position, limit)
+        const { base, last, length } = this.#header(segment, head, 0, position, limit, expectedBase)
+        const batch = await this.#readAt(segment, position, length)
+        if ((expectedLast !== null && last !== expectedLast) || !batchCrcHolds(batch, 0, length)) {
+          throw this.#corrupt(segment, position, base)
+        }
+        expectedLast = null
+        expectedBase = last + 1
         const control = (readI16(head, AT_ATTRIBUTES) & CONTROL) !== 0
         if (!control && readI64(head, AT_MAX_TIMESTAMP) >= timestampMs) {
-          const batch = await this.#readAt(segment, position, length)
-          if (!batchCrcHolds(batch, 0, length)) throw this.#corrupt(segment, position, base)
           const { count, timestamps, offsets } = walkRecords(batch, this.#logStart)
           for (let i = 0; i < count; i++) if (timestamps[i]! >= timestampMs) return offsets[i]!
         }
@@ -492,14 +520,14 @@ export class Partition {
     return this.#segments[Math.max(0, low - 1)]!
   }
 
-  async #seek(segment: Segment, offset: number): Promise<number> {
+  async #seek(segment: Segment, offset: number): Promise<Place> {
     await this.#cover(segment)
-    return segment.index.positionFor(offset - segment.base)
+    return placeIn(segment, segment.index.placeFor(offset - segment.base))
   }
 
   #remember(nextOffset: number, segment: Segment, position: number): void {
     this.#cursors.delete(nextOffset)
-    this.#cursors.set(nextOffset, { segment, position })
+    this.#cursors.set(nextOffset, { segment, position, base: nextOffset, last: null })
     if (this.#cursors.size > 64) this.#cursors.delete(this.#cursors.keys().next().value!)
   }
 
@@ -509,13 +537,17 @@ export class Partition {
     at: number,
     position: number,
     limit: number,
+    expectedBase: number | null,
   ): { base: number; last: number; length: number } {
     if (bytes.length - at < BATCH_HEADER_BYTES) throw this.#corrupt(segment, position + at, null)
     const length = 12 + readI32(bytes, at + AT_BATCH_LENGTH)
     const base = readI64(bytes, at)
     const last = base + readI32(bytes, at + AT_LAST_OFFSET_DELTA)
     // Length and base offset are outside the CRC: check what can be checked.
+    const follows =
+      expectedBase === null || base === expectedBase || (segment.generation > 0 && base > expectedBase)
     if (
+      !follows ||
       length < BATCH_HEADER_BYTES ||
       position + at + length > limit ||
       bytes[at + AT_MAGIC] !== 2 ||
@@ -582,6 +614,8 @@ export class Partition {
     const index = new SegmentIndex(numericSetting(this.#home.config, 'index.interval.bytes'))
     let bytes = new Uint8Array(0)
     let start = 0
+    let expectedBase: number = segment.base
+    let isDamaged = false
     while (index.coveredTo < segment.bytes) {
       const position = index.coveredTo
       const limit = segment.bytes
@@ -589,12 +623,22 @@ export class Partition {
         start = position
         bytes = await this.#readAt(segment, start, Math.min(SCAN_BYTES, limit - start))
       }
-      const at = position - start
-      const { last, length } = this.#header(segment, bytes, at, start, limit)
-      index.observe(last - segment.base, readI64(bytes, at + AT_MAX_TIMESTAMP), position, length)
+      let at = position - start
+      const { last, length } = this.#header(segment, bytes, at, start, limit, expectedBase)
+      if (at + length > bytes.length) {
+        start = position
+        at = 0
+        bytes = await this.#readAt(segment, start, Math.min(Math.max(SCAN_BYTES, length), limit - start))
+      }
+      // Where a batch is damaged, any time may be in it; what lies behind stays within reach by offset.
+      const holds = batchCrcHolds(bytes, at, at + length)
+      const maxTimestampMs = holds ? readI64(bytes, at + AT_MAX_TIMESTAMP) : Number.MAX_SAFE_INTEGER
+      index.observe(last - segment.base, maxTimestampMs, position, length)
+      isDamaged ||= !holds
+      expectedBase = last + 1
     }
     segment.index = index
-    if (sealed) await this.writeIndexFiles(segment)
+    if (sealed && !isDamaged) await this.writeIndexFiles(segment)
   }
 
   /*
@@ -648,4 +692,14 @@ export class Partition {
     const interval = numericSetting(this.#home.config, 'index.interval.bytes')
     return SegmentIndex.decode(index, timeIndex, segment.bytes, interval)
   }
+}
+
+function startOf(segment: Segment): Place {
+  return { segment, position: 0, base: segment.base, last: null }
+}
+
+/** @param place  as the segment's index gives it */
+function placeIn(segment: Segment, { position, last }: { position: number; last: number | null }): Place {
+  if (last === null) return startOf(segment)
+  return { segment, position, base: null, last: segment.base + last }
 }

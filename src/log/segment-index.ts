@@ -51,8 +51,11 @@ export class SegmentIndex {
     this.coveredTo = position + length
   }
 
-  /** Where to start scanning for `offset` (relative): the start of a batch at or before the one holding it. */
-  positionFor(offset: number): number {
+  /**
+   * Where to start scanning for `offset` (relative): the start of a batch at or before the one holding it, and
+   * that batch's last offset (relative); null at the start of the segment.
+   */
+  placeFor(offset: number): { position: number; last: number | null } {
     let low = 0
     let high = this.#count
     while (low < high) {
@@ -60,11 +63,13 @@ export class SegmentIndex {
       if (this.#offsets[middle]! <= offset) low = middle + 1
       else high = middle
     }
-    return low === 0 ? 0 : this.#positions[low - 1]!
+    return low === 0
+      ? { position: 0, last: null }
+      : { position: this.#positions[low - 1]!, last: this.#offsets[low - 1]! }
   }
 
   /** Where to start scanning for the first record with a timestamp ≥ `timestampMs`. */
-  positionForTime(timestampMs: number): number {
+  placeForTime(timestampMs: number): { position: number; last: number | null } {
     let low = 0
     let high = this.#timeCount
     while (low < high) {
@@ -72,7 +77,7 @@ export class SegmentIndex {
       if (this.#times[middle]! < timestampMs) low = middle + 1
       else high = middle
     }
-    return low === 0 ? 0 : this.positionFor(this.#timeOffsets[low - 1]!)
+    return low === 0 ? { position: 0, last: null } : this.placeFor(this.#timeOffsets[low - 1]!)
   }
 
   /** The two files of a sealed segment. */
