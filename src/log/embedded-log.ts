@@ -15,6 +15,10 @@ import type {
   CommitOutcome,
   CommitOwner,
   CommittedOffset,
+  Consumer,
+  ConsumerOptions,
+  GroupDescription,
+  GroupMember,
   Isolation,
   Log,
   LogHealth,
@@ -26,6 +30,8 @@ import type {
   TopicSpec,
 } from './log.ts'
 import { Cleaner, cleaningState, type Trim } from './cleaner.ts'
+import { LogConsumer } from './consumer.ts'
+import { GroupCoordinator } from './group-coordinator.ts'
 import { LogProducer } from './log-producer.ts'
 import { type Effects, type LogState, type Topic, TOPICS_DIRECTORY } from './log-state.ts'
 import type { Partition, Segment } from './partition.ts'
@@ -107,12 +113,17 @@ export class EmbeddedLog implements Log, LogCore {
   #swapIndexes: ReadonlyMap<string, SegmentIndex> = new Map()
   /** Idempotent and transactional producers, by the calls of Kafka's protocol. */
   readonly coordinator: ProducerCoordinator
+  readonly groupCoordinator: GroupCoordinator
 
   constructor(parts: EmbeddedLogParts) {
     this.#parts = parts
     this.#state = parts.state
     this.coordinator = new ProducerCoordinator(this, parts.state, parts.clock)
     this.coordinator.watchTimeouts()
+    this.groupCoordinator = new GroupCoordinator(
+      parts.clock,
+      (topic) => parts.state.topic(topic)?.partitions ?? 0,
+    )
     this.#cleaner = new Cleaner(parts.fileSystem, parts.clock, () => !this.#isUsable())
     this.#maintainLater()
   }
@@ -365,18 +376,39 @@ export class EmbeddedLog implements Log, LogCore {
     }))
   }
 
-  async commitOffsets(group: string, offsets: readonly CommittedOffset[]): Promise<void> {
-    await this.submit(() => [
-      { kind: 'offsets', group, offsets: this.storedOffsets(offsets, (name) => this.topicOf(name)) },
-    ])
+  async commitOffsets(
+    group: string,
+    offsets: readonly CommittedOffset[],
+    member?: GroupMember,
+  ): Promise<void> {
+    await this.submit(() => {
+      this.groupCoordinator.checkCommit(group, member ?? null, offsets)
+      return [{ kind: 'offsets', group, offsets: this.storedOffsets(offsets, (name) => this.topicOf(name)) }]
+    })
   }
 
   async deleteGroup(group: string): Promise<void> {
-    await this.submit(() => [{ kind: 'delete-group', group }])
+    await this.submit(() => {
+      this.groupCoordinator.assertEmpty(group)
+      return [{ kind: 'delete-group', group }]
+    })
   }
 
   groups(): readonly string[] {
-    return this.#state.groups()
+    return [...new Set([...this.#state.groups(), ...this.groupCoordinator.groups()])]
+  }
+
+  describeGroup(group: string): GroupDescription {
+    return { group, ...this.groupCoordinator.describe(group) }
+  }
+
+  checkCommit(group: string, member: GroupMember | null, offsets: readonly CommittedOffset[]): void {
+    this.groupCoordinator.checkCommit(group, member, offsets)
+  }
+
+  consumer(options: ConsumerOptions = {}): Consumer {
+    this.#assertOpen()
+    return new LogConsumer(this, this.groupCoordinator, this.#parts.clock, options)
   }
 
   storedOffsets(given: readonly CommittedOffset[], topicOf: (name: string) => Topic): StoredOffset[] {
@@ -971,6 +1003,7 @@ export class EmbeddedLog implements Log, LogCore {
     this.#sealTimer?.cancel()
     this.#maintenanceTimer?.cancel()
     this.coordinator.close()
+    this.groupCoordinator.close()
     const { journal, files, lock } = this.#parts
     try {
       await this.#maintaining

@@ -3,7 +3,14 @@ import { StorageError } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
 import { type CheckedAppend, checkAppend, partitionIn } from './append.ts'
 import type { JournalEntry } from './journal-entry.ts'
-import type { CommittedOffset, Delivery, Producer, ProducerOptions, ProducerRecord } from './log.ts'
+import type {
+  CommittedOffset,
+  Delivery,
+  GroupMember,
+  Producer,
+  ProducerOptions,
+  ProducerRecord,
+} from './log.ts'
 import type { LogState, Topic } from './log-state.ts'
 import type { ProducerCoordinator, ProducerIdentity } from './producer-coordinator.ts'
 import type { CompressionName } from './compression.ts'
@@ -325,9 +332,9 @@ export class LogProducer implements Producer {
     this.#transaction = 'open'
   }
 
-  async sendOffsets(group: string, offsets: readonly CommittedOffset[]): Promise<void> {
+  async sendOffsets(group: string, offsets: readonly CommittedOffset[], member?: GroupMember): Promise<void> {
     if (this.#transaction === 'none') throw noTransaction()
-    await this.#coordinator.addOffsets(this.#identity!, group, offsets)
+    await this.#coordinator.addOffsets(this.#identity!, group, offsets, member)
   }
 
   async commitTransaction(): Promise<void> {

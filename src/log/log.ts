@@ -1,3 +1,5 @@
+import type { AssignorName, TopicPartition } from './assignors.ts'
+
 /**
  * The partitioned log as everything above sees it. The embedded log implements it, a Kafka adapter can
  * later; nothing above may know which one it has. Names of settings are Kafka's.
@@ -96,10 +98,21 @@ export interface Log {
 
   /** Committed offsets of a consumer group: the next offset to read, per topic and partition. */
   committedOffsets(group: string): readonly CommittedOffset[]
-  commitOffsets(group: string, offsets: readonly CommittedOffset[]): Promise<void>
-  /** Forgets a group's offsets. */
+  /**
+   * @param member whose commit this is: refused if it is not the owner of these partitions any more. Without
+   *   one the group must have no members.
+   * @throws StorageError `LOG_UNKNOWN_MEMBER`, `LOG_ILLEGAL_GENERATION`, `LOG_FENCED_INSTANCE`, `LOG_GROUP_ACTIVE`
+   */
+  commitOffsets(group: string, offsets: readonly CommittedOffset[], member?: GroupMember): Promise<void>
+  /** Forgets a group's offsets. @throws StorageError `LOG_GROUP_ACTIVE` if it has members */
   deleteGroup(group: string): Promise<void>
+  /** Groups with members or committed offsets. */
   groups(): readonly string[]
+  /** Who is in a group and who owns what; an empty one if nobody is. */
+  describeGroup(group: string): GroupDescription
+
+  /** A consumer: alone, or as a member of a group that shares the partitions of its topics. */
+  consumer(options?: ConsumerOptions): Consumer
 
   /** Calls `listener` after ends have moved, at most once per commit; returns how to stop. */
   onEndsMoved(listener: () => void): () => void
@@ -153,6 +166,99 @@ export interface CommittedOffset {
   readonly offset: number
   /** Free text of the committer, at most 4096 bytes. */
   readonly metadata?: string
+}
+
+/** A member of a consumer group, with the generation of the group it knows. */
+export interface GroupMember {
+  readonly memberId: string
+  readonly generation: number
+  /** Of a static member. */
+  readonly instanceId?: string
+}
+
+export interface GroupDescription {
+  readonly group: string
+  /** `reconciling`: partitions are on their way from one member to another. */
+  readonly state: 'empty' | 'reconciling' | 'stable'
+  readonly generation: number
+  readonly members: readonly {
+    readonly memberId: string
+    readonly instanceId: string | null
+    readonly assignment: readonly TopicPartition[]
+  }[]
+}
+
+export interface ConsumerOptions {
+  /** Needed to subscribe and to commit. */
+  readonly group?: string
+  /** Makes it a static member: after a restart within the session timeout it gets its partitions back. */
+  readonly instanceId?: string
+  /** How its member id begins. */
+  readonly clientId?: string
+  /** One for all members of a group; default `range`. */
+  readonly assignor?: AssignorName
+  /** Where to start without a committed offset, or if that is out of range; default `latest`. */
+  readonly offsetReset?: 'earliest' | 'latest' | 'none' | { readonly durationMs: number }
+  readonly isolation?: Isolation
+  /** Records one poll hands out at most; default 500. */
+  readonly maxPollRecords?: number
+  /** On by default, in `poll`, on a rebalance and on close: what was handed out by the poll before counts as done. */
+  readonly autoCommit?: boolean
+  readonly autoCommitIntervalMs?: number
+  /** A member not heard of for so long is taken for dead; default 45 s. */
+  readonly sessionTimeoutMs?: number
+  /** A member not polled for so long leaves; default 5 min. */
+  readonly maxPollIntervalMs?: number
+  /** Called in `poll`, before partitions go to others: the last moment to commit. */
+  readonly onRevoked?: (partitions: readonly TopicPartition[]) => void | Promise<void>
+  readonly onAssigned?: (partitions: readonly TopicPartition[]) => void | Promise<void>
+  /** Others may have them already: nothing can be committed. */
+  readonly onLost?: (partitions: readonly TopicPartition[]) => void | Promise<void>
+}
+
+export interface ConsumedRecord {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly timestampMs: number
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+  readonly headers: readonly RecordHeader[]
+}
+
+export interface Consumer {
+  /** Shares these topics, or all whose name matches, with the other members of the group. */
+  subscribe(topics: readonly string[] | RegExp): void
+  unsubscribe(): void
+  /** Reads exactly these partitions, whoever else does. */
+  assign(partitions: readonly TopicPartition[]): void
+  assignment(): readonly TopicPartition[]
+  /** For commits in a producer's transaction; null outside of a group. */
+  member(): GroupMember | null
+  /** The next records, waiting up to `timeoutMs` for the first; rebalances happen here. Arrays share memory. */
+  poll(timeoutMs?: number): Promise<readonly ConsumedRecord[]>
+  /** Lets the current or the next poll return at once. */
+  wakeUp(): void
+  /** Next offset to be handed out. */
+  position(at: TopicPartition): Promise<number>
+  seek(at: TopicPartition, offset: number): void
+  seekToBeginning(partitions?: readonly TopicPartition[]): void
+  seekToEnd(partitions?: readonly TopicPartition[]): void
+  /** To the first record with a timestamp ≥ `timestampMs`, or to the end. */
+  seekToTime(timestampMs: number, partitions?: readonly TopicPartition[]): Promise<void>
+  pause(partitions?: readonly TopicPartition[]): void
+  resume(partitions?: readonly TopicPartition[]): void
+  paused(): readonly TopicPartition[]
+  /** Records between the position and the end. */
+  lag(at: TopicPartition): Promise<number>
+  committed(partitions: readonly TopicPartition[]): readonly CommittedOffset[]
+  /** Durable once resolved. Without `offsets`: the positions of all assigned partitions. */
+  commit(offsets?: readonly CommittedOffset[]): Promise<void>
+  commitAsync(
+    offsets?: readonly CommittedOffset[],
+    done?: (error: unknown, offsets: readonly CommittedOffset[]) => void,
+  ): void
+  close(): Promise<void>
 }
 
 export interface CommitOwner {
@@ -224,7 +330,8 @@ export interface Producer {
   flush(): Promise<void>
   /** With a transactional id: fences older producers of that id. */
   beginTransaction(): Promise<void>
-  sendOffsets(group: string, offsets: readonly CommittedOffset[]): Promise<void>
+  /** Commits a group's offsets with the transaction; `member` as in {@link Log.commitOffsets}. */
+  sendOffsets(group: string, offsets: readonly CommittedOffset[], member?: GroupMember): Promise<void>
   commitTransaction(): Promise<void>
   abortTransaction(): Promise<void>
   close(): Promise<void>

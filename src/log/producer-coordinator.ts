@@ -3,7 +3,7 @@ import { StorageError } from '../base/errors.ts'
 import { checkAppend, partitionIn } from './append.ts'
 import { encodeMarker } from './control-batch.ts'
 import type { JournalEntry } from './journal-entry.ts'
-import type { CommittedOffset } from './log.ts'
+import type { CommittedOffset, GroupMember } from './log.ts'
 import type { LogState, TransactionalId } from './log-state.ts'
 import {
   AT_ATTRIBUTES,
@@ -128,9 +128,11 @@ export class ProducerCoordinator {
     identity: ProducerIdentity,
     group: string,
     offsets: readonly CommittedOffset[],
+    member?: GroupMember,
   ): Promise<void> {
     await this.#log.submit(() => {
       this.assertCurrent(identity)
+      if (member !== undefined) this.#log.checkCommit(group, member, offsets)
       const stored = this.#log.storedOffsets(offsets, (name) => this.#log.topicOf(name))
       const { producerId } = identity
       return [{ kind: 'pending-offsets', producerId, group, offsets: stored, atMs: this.#clock.nowMs() }]

@@ -1,6 +1,6 @@
 import type { CheckedAppend } from './append.ts'
 import type { AppendEntry, JournalEntry, StoredOffset } from './journal-entry.ts'
-import type { CommittedOffset } from './log.ts'
+import type { CommittedOffset, GroupMember } from './log.ts'
 import type { Topic } from './log-state.ts'
 
 /** A change that waits for its turn at the journal. */
@@ -38,5 +38,7 @@ export interface LogCore {
   topicOf(name: string): Topic
   /** Gives checked batches their place and their base offsets. Only while planning a request. */
   reserve(append: CheckedAppend): AppendEntry
+  /** @throws StorageError if the member may not commit these */
+  checkCommit(group: string, member: GroupMember | null, offsets: readonly CommittedOffset[]): void
   storedOffsets(given: readonly CommittedOffset[], topicOf: (name: string) => Topic): StoredOffset[]
 }

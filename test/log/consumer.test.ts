@@ -1,0 +1,510 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { ManualClock } from '../../src/base/clock.ts'
+import { seededRandom } from '../../src/base/random.ts'
+import type { Consumer, ConsumerOptions, ConsumedRecord, Log } from '../../src/log/log.ts'
+import { openLog } from '../../src/log/open-log.ts'
+import { SimulatedFileSystem } from '../base/simulated-file-system.ts'
+import { text, utf8 } from './log-reading.ts'
+
+let clock: ManualClock
+let disk: SimulatedFileSystem
+let log: Log
+
+beforeEach(async () => {
+  clock = new ManualClock(1_000_000)
+  disk = new SimulatedFileSystem()
+  log = await opened()
+})
+
+afterEach(async () => {
+  await log.close()
+})
+
+async function opened(): Promise<Log> {
+  return openLog({
+    directory: '/data',
+    fileSystem: disk,
+    clock,
+    random: seededRandom(1),
+    journalBytesMax: 1 << 20,
+    maintenanceEveryMs: 1e15,
+  })
+}
+
+async function send(topic: string, partition: number, value: string, timestampMs = 1000): Promise<void> {
+  await log.producer().send({ topic, partition, key: null, value: utf8(value), timestampMs })
+}
+
+const valuesOf = (records: readonly ConsumedRecord[]): string[] => records.map(({ value }) => text(value!))
+
+/** Numbers of the partitions of topic t, like "0 1". */
+const owns = (consumer: Consumer): string =>
+  consumer
+    .assignment()
+    .map(({ partition }) => partition)
+    .toSorted((a, b) => a - b)
+    .join(' ')
+
+function join(options: ConsumerOptions = {}, topics: readonly string[] | RegExp = ['t']): Consumer {
+  const consumer = log.consumer({ group: 'g', offsetReset: 'earliest', ...options })
+  consumer.subscribe(topics)
+  return consumer
+}
+
+/** Polls all of them until nothing moves any more. */
+async function settle(...consumers: Consumer[]): Promise<readonly ConsumedRecord[]> {
+  const records: ConsumedRecord[] = []
+  for (let i = 0; i < 4; i++) for (const consumer of consumers) records.push(...(await consumer.poll()))
+  return records
+}
+
+describe('the well-known shapes', () => {
+  test('4 partitions over groups of 3 and 2, and one that comes late', async () => {
+    await log.createTopic('t', { partitions: 4 })
+    for (let i = 0; i < 8; i++) await send('t', i % 4, `v${i}`)
+    const three = [join({ group: 'three' }), join({ group: 'three' }), join({ group: 'three' })]
+    const two = [join({ group: 'two' }), join({ group: 'two' })]
+    const readByThree = await settle(...three)
+    const readByTwo = await settle(...two)
+    expect(three.map(owns)).toEqual(['0 1', '2', '3'])
+    expect(two.map(owns)).toEqual(['0 1', '2 3'])
+    expect(valuesOf(readByThree).toSorted()).toEqual(Array.from({ length: 8 }, (_, i) => `v${i}`))
+    expect(readByTwo).toHaveLength(8)
+    await Promise.all([...three, ...two].map((consumer) => consumer.commit()))
+
+    const late = join({ group: 'late' })
+    const records = await settle(late)
+    expect(records).toHaveLength(8)
+    expect(new Set(records.filter(({ offset }) => offset === 0).map(({ partition }) => partition))).toEqual(
+      new Set([0, 1, 2, 3]),
+    )
+  })
+
+  test('a fifth member idles, and takes over', async () => {
+    await log.createTopic('t', { partitions: 4 })
+    const members = Array.from({ length: 5 }, () => join())
+    await settle(...members)
+    expect(members.map(owns)).toEqual(['0', '1', '2', '3', ''])
+    await members[1]!.close()
+    const rest = members.filter((_, i) => i !== 1)
+    await settle(...rest)
+    expect(rest.map(owns)).toEqual(['0', '1', '2', '3'])
+    expect(log.describeGroup('g')).toMatchObject({ state: 'stable', members: [{}, {}, {}, {}] })
+  })
+})
+
+describe('rebalance', () => {
+  test('a partition never has two owners, and no record is read twice', async () => {
+    await log.createTopic('t', { partitions: 6 })
+    const random = seededRandom(7)
+    const members: Consumer[] = []
+    const owners = new Map<number, Consumer>()
+    const read = new Map<string, number>()
+    let sent = 0
+    const add = (): void => {
+      const consumer: Consumer = join({
+        assignor: 'cooperative-sticky',
+        autoCommitIntervalMs: 0,
+        onAssigned: (partitions) => {
+          for (const { partition } of partitions) {
+            expect(owners.has(partition)).toBe(false)
+            owners.set(partition, consumer)
+          }
+        },
+        onRevoked: (partitions) => {
+          for (const { partition } of partitions) owners.delete(partition)
+        },
+      })
+      members.push(consumer)
+    }
+    add()
+    for (let step = 0; step < 300; step++) {
+      const what = random.below(10)
+      if (what === 0 && members.length < 8) add()
+      if (what === 1 && members.length > 1) {
+        const [gone] = members.splice(random.below(members.length), 1)
+        for (const { partition } of gone!.assignment()) owners.delete(partition)
+        await gone!.close()
+      }
+      if (what < 6) await send('t', random.below(6), String(sent++))
+      const consumer = members[random.below(members.length)]!
+      for (const { partition, offset } of await consumer.poll()) {
+        const key = `${partition}:${offset}`
+        read.set(key, (read.get(key) ?? 0) + 1)
+      }
+      clock.advanceTo(clock.nowMs() + 10)
+    }
+    for (const { partition, offset } of await settle(...members)) {
+      const key = `${partition}:${offset}`
+      read.set(key, (read.get(key) ?? 0) + 1)
+    }
+    expect(read.size).toBe(sent)
+    expect([...read.values()].every((count) => count === 1)).toBe(true)
+    const sizes = members.map((consumer) => consumer.assignment().length)
+    expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1)
+  })
+
+  test('what moves is committed first, and goes on from there with its new owner', async () => {
+    await log.createTopic('t', { partitions: 2 })
+    await send('t', 0, 'a')
+    await send('t', 1, 'b')
+    const first = join()
+    expect(valuesOf(await settle(first)).toSorted()).toEqual(['a', 'b'])
+    expect(log.committedOffsets('g')).toEqual([])
+    const second = join()
+    await second.poll()
+    expect(owns(second)).toBe('')
+    await first.poll()
+    expect(log.committedOffsets('g')).toMatchObject([{ partition: 1, offset: 1 }])
+    await send('t', 1, 'c')
+    expect(valuesOf(await second.poll())).toEqual(['c'])
+    expect([owns(first), owns(second)]).toEqual(['0', '1'])
+  })
+
+  test('more partitions, a deleted topic, a topic that matches', async () => {
+    await log.createTopic('t', { partitions: 1 })
+    const consumer = join({}, /^t/)
+    await settle(consumer)
+    await log.addPartitions('t', 3)
+    await settle(consumer)
+    expect(owns(consumer)).toBe('0 1 2')
+    await log.createTopic('tt', { partitions: 1 })
+    await log.createTopic('other', { partitions: 1 })
+    await settle(consumer)
+    expect(consumer.assignment()).toHaveLength(4)
+    await log.deleteTopic('t')
+    await settle(consumer)
+    expect(consumer.assignment()).toEqual([{ topic: 'tt', partition: 0 }])
+  })
+
+  test('a waiting poll takes part in it', async () => {
+    await log.createTopic('t', { partitions: 2 })
+    const first = join()
+    await settle(first)
+    const waiting = first.poll(60_000)
+    const second = join()
+    await settle(second)
+    await new Promise((resolve) => setImmediate(resolve))
+    await settle(second)
+    expect([owns(first), owns(second)]).toEqual(['0', '1'])
+    first.wakeUp()
+    expect(await waiting).toEqual([])
+  })
+
+  test('all members assign the same way', async () => {
+    await log.createTopic('t', { partitions: 1 })
+    join()
+    expect(() => join({ assignor: 'round-robin' })).toThrow(
+      expect.objectContaining({ code: 'LOG_INCONSISTENT_GROUP' }),
+    )
+  })
+})
+
+describe('death', () => {
+  test('a member that is not polled loses its partitions, and cannot commit them', async () => {
+    await log.createTopic('t', { partitions: 2 })
+    await send('t', 0, 'a')
+    const lost: number[] = []
+    const stuck = join({
+      autoCommit: false,
+      maxPollIntervalMs: 60_000,
+      sessionTimeoutMs: 9000,
+      onLost: (partitions) => void lost.push(...partitions.map(({ partition }) => partition)),
+    })
+    const other = join({ autoCommit: false, sessionTimeoutMs: 9000 })
+    await settle(stuck, other)
+    expect([owns(stuck), owns(other)]).toEqual(['0', '1'])
+    for (let i = 0; i < 24; i++) {
+      clock.advanceTo(clock.nowMs() + 3000)
+      await other.poll()
+    }
+    expect(owns(other)).toBe('0 1')
+    await expect(stuck.commit()).rejects.toMatchObject({ code: 'LOG_UNKNOWN_MEMBER' })
+    // It comes back as a new member.
+    await settle(stuck, other)
+    expect(lost).toEqual([0])
+    expect([owns(other), owns(stuck)]).toEqual(['0', '1'])
+  })
+
+  test('sessions end where nothing beats for them', async () => {
+    await log.createTopic('t', { partitions: 2 })
+    const alive = join()
+    // As a member beyond a wire: joined, and never heard of again.
+    const { groupCoordinator } = log as Log & {
+      groupCoordinator: { join(request: object): string }
+    }
+    groupCoordinator.join({
+      group: 'g',
+      instanceId: null,
+      clientId: 'gone',
+      topics: () => ['t'],
+      assignor: 'range',
+      sessionTimeoutMs: 5000,
+    })
+    await settle(alive)
+    expect(owns(alive)).toBe('0')
+    clock.advanceTo(clock.nowMs() + 5001)
+    await settle(alive)
+    expect(owns(alive)).toBe('0 1')
+  })
+})
+
+describe('static members', () => {
+  test('get their partitions back after a restart, without a rebalance', async () => {
+    await log.createTopic('t', { partitions: 4 })
+    const a = join({ instanceId: 'a' })
+    const b = join({ instanceId: 'b' })
+    await settle(a, b)
+    const { generation } = log.describeGroup('g')
+    await a.close()
+    await settle(b)
+    expect(owns(b)).toBe('2 3')
+    const again = join({ instanceId: 'a' })
+    await settle(again, b)
+    expect([owns(again), owns(b)]).toEqual(['0 1', '2 3'])
+    expect(log.describeGroup('g').generation).toBe(generation)
+  })
+
+  test('lose them when they stay away for longer than their session', async () => {
+    await log.createTopic('t', { partitions: 4 })
+    const a = join({ instanceId: 'a', sessionTimeoutMs: 10_000 })
+    const b = join({ instanceId: 'b', sessionTimeoutMs: 100_000 })
+    await settle(a, b)
+    await a.close()
+    clock.advanceTo(clock.nowMs() + 10_001)
+    await settle(b)
+    expect(owns(b)).toBe('0 1 2 3')
+  })
+
+  test('fence the one whose place they take', async () => {
+    await log.createTopic('t', { partitions: 1 })
+    await send('t', 0, 'a')
+    const old = join({ instanceId: 'a', autoCommit: false })
+    await settle(old)
+    const young = join({ instanceId: 'a', autoCommit: false })
+    await expect(old.commit()).rejects.toMatchObject({ code: 'LOG_FENCED_INSTANCE' })
+    await expect(old.poll()).rejects.toMatchObject({ code: 'LOG_FENCED_INSTANCE' })
+    expect(valuesOf(await settle(young))).toEqual(['a'])
+    await young.commit()
+    expect(log.committedOffsets('g')).toMatchObject([{ offset: 1 }])
+  })
+})
+
+describe('committed offsets', () => {
+  beforeEach(async () => {
+    await log.createTopic('t', { partitions: 2 })
+    for (const value of ['a', 'b', 'c']) await send('t', 0, value)
+  })
+
+  test('are the next to read; the next member of the group goes on there, after a restart too', async () => {
+    const consumer = join({ autoCommit: false, maxPollRecords: 2 })
+    expect(valuesOf(await consumer.poll())).toEqual(['a', 'b'])
+    await consumer.commit()
+    expect(log.committedOffsets('g')).toMatchObject([{ topic: 't', partition: 0, offset: 2 }])
+    await consumer.close()
+    await log.close()
+    log = await opened()
+    expect(valuesOf(await settle(join()))).toEqual(['c'])
+  })
+
+  test('without a commit everything is read again', async () => {
+    const consumer = join({ autoCommit: false })
+    await settle(consumer)
+    await consumer.close()
+    expect(valuesOf(await settle(join()))).toEqual(['a', 'b', 'c'])
+  })
+
+  test('automatically: what the poll before handed out, every interval, and on close', async () => {
+    const consumer = join({ autoCommitIntervalMs: 5000, maxPollRecords: 1 })
+    await consumer.poll()
+    await consumer.poll()
+    expect(log.committedOffsets('g')).toEqual([])
+    clock.advanceTo(clock.nowMs() + 5000)
+    await consumer.poll()
+    expect(log.committedOffsets('g')[0]).toMatchObject({ offset: 2 })
+    await consumer.close()
+    expect(log.committedOffsets('g').find(({ partition }) => partition === 0)).toMatchObject({ offset: 3 })
+  })
+
+  test('asynchronously, in order', async () => {
+    const consumer = join({ autoCommit: false })
+    await settle(consumer)
+    const seen: unknown[] = []
+    consumer.commitAsync([{ topic: 't', partition: 0, offset: 1 }], (error) => seen.push(error, 1))
+    consumer.commitAsync([{ topic: 't', partition: 0, offset: 2 }], (error) => seen.push(error, 2))
+    await consumer.commit([{ topic: 't', partition: 0, offset: 3, metadata: 'm' }])
+    expect(seen).toEqual([null, 1, null, 2])
+    expect(consumer.committed([{ topic: 't', partition: 0 }])).toEqual([
+      { topic: 't', partition: 0, offset: 3, metadata: 'm' },
+    ])
+  })
+
+  test('of a group with members are for its members only', async () => {
+    const consumer = join({ autoCommit: false })
+    await settle(consumer)
+    const offsets = [{ topic: 't', partition: 0, offset: 1 }]
+    await expect(log.commitOffsets('g', offsets)).rejects.toMatchObject({ code: 'LOG_GROUP_ACTIVE' })
+    await expect(log.deleteGroup('g')).rejects.toMatchObject({ code: 'LOG_GROUP_ACTIVE' })
+    const member = consumer.member()!
+    await expect(
+      log.commitOffsets('g', offsets, { ...member, generation: member.generation - 1 }),
+    ).rejects.toMatchObject({ code: 'LOG_ILLEGAL_GENERATION' })
+    const second = join({ autoCommit: false })
+    await settle(consumer, second)
+    await expect(log.commitOffsets('g', offsets, second.member()!)).rejects.toMatchObject({
+      code: 'LOG_ILLEGAL_GENERATION',
+    })
+    await consumer.close()
+    await second.close()
+    await log.commitOffsets('g', offsets)
+    await log.deleteGroup('g')
+    expect(log.groups()).toEqual([])
+  })
+
+  test('in a transaction, fenced by membership', async () => {
+    const consumer = join({ autoCommit: false })
+    await settle(consumer)
+    const producer = log.producer({ transactionalId: 'x' })
+    const offsets = [{ topic: 't', partition: 0, offset: 3 }]
+    await producer.beginTransaction()
+    await producer.sendOffsets('g', offsets, consumer.member()!)
+    expect(log.committedOffsets('g')).toEqual([])
+    await producer.commitTransaction()
+    expect(log.committedOffsets('g')).toMatchObject([{ offset: 3 }])
+    const stale = consumer.member()!
+    await consumer.close()
+    await producer.beginTransaction()
+    await expect(producer.sendOffsets('g', offsets, stale)).rejects.toMatchObject({
+      code: 'LOG_UNKNOWN_MEMBER',
+    })
+    await producer.abortTransaction()
+  })
+})
+
+describe('positions', () => {
+  const at = { topic: 't', partition: 0 }
+
+  beforeEach(async () => {
+    await log.createTopic('t', { partitions: 1, config: { 'segment.bytes': '100' } })
+    for (const [i, value] of ['a', 'b', 'c', 'd'].entries()) await send('t', 0, value, 1000 * i)
+  })
+
+  test('begin where the reset policy says', async () => {
+    const first = async (offsetReset: ConsumerOptions['offsetReset']): Promise<string[]> => {
+      const consumer = log.consumer({ group: 'new', autoCommit: false, ...(offsetReset && { offsetReset }) })
+      consumer.subscribe(['t'])
+      return settle(consumer)
+        .then(valuesOf)
+        .finally(() => consumer.close())
+    }
+    expect(await first('earliest')).toEqual(['a', 'b', 'c', 'd'])
+    expect(await first(undefined)).toEqual([])
+    await expect(first('none')).rejects.toMatchObject({ code: 'LOG_NO_OFFSET' })
+    expect(await first({ durationMs: 1_000_000 - 2000 })).toEqual(['c', 'd'])
+  })
+
+  test('out of range fall under it too', async () => {
+    await log.commitOffsets('g', [{ ...at, offset: 1 }])
+    await log.deleteRecords('t', 0, 2)
+    const strict = join({ offsetReset: 'none', autoCommit: false })
+    await expect(strict.poll()).rejects.toMatchObject({ code: 'LOG_OFFSET_OUT_OF_RANGE' })
+    await strict.close()
+    expect(valuesOf(await settle(join()))).toEqual(['c', 'd'])
+  })
+
+  test('seek by offset, by time, to both ends', async () => {
+    const consumer = log.consumer()
+    consumer.assign([at])
+    consumer.seek(at, 2)
+    expect(valuesOf(await consumer.poll())).toEqual(['c'])
+    await consumer.seekToTime(900)
+    expect(await consumer.position(at)).toBe(1)
+    expect(valuesOf(await consumer.poll())).toEqual(['b'])
+    consumer.seekToEnd()
+    expect(await consumer.poll()).toEqual([])
+    expect(await consumer.lag(at)).toBe(0)
+    consumer.seekToBeginning()
+    expect(await consumer.lag(at)).toBe(4)
+    expect(valuesOf(await consumer.poll())).toEqual(['a'])
+    await consumer.seekToTime(99_000)
+    expect(await consumer.position(at)).toBe(4)
+    expect(() => consumer.seek({ topic: 't', partition: 9 }, 0)).toThrow(
+      expect.objectContaining({ code: 'LOG_NOT_ASSIGNED' }),
+    )
+  })
+
+  test('pause and resume: it keeps the partition and its place', async () => {
+    const consumer = join({ maxPollRecords: 1 })
+    expect(valuesOf(await consumer.poll())).toEqual(['a'])
+    consumer.pause([at])
+    expect(await consumer.poll()).toEqual([])
+    expect(consumer.paused()).toEqual([at])
+    consumer.resume()
+    expect(valuesOf(await consumer.poll())).toEqual(['b'])
+    await consumer.close()
+  })
+
+  test('lag falls as records are handed out', async () => {
+    const consumer = join({ maxPollRecords: 3 })
+    await consumer.poll()
+    while ((await consumer.position(at)) < 3) await consumer.poll()
+    expect(await consumer.lag(at)).toBe(1)
+    await send('t', 0, 'e')
+    expect(await consumer.lag(at)).toBe(2)
+    await consumer.close()
+  })
+
+  test('read_committed leaves out what was aborted, read_uncommitted does not wait', async () => {
+    const producer = log.producer({ transactionalId: 'x' })
+    const put = async (value: string): Promise<void> => {
+      void producer.send({ topic: 't', key: null, value: utf8(value) })
+      await producer.flush()
+    }
+    await producer.beginTransaction()
+    await put('aborted')
+    await producer.abortTransaction()
+    await producer.beginTransaction()
+    await put('open')
+    const read = async (isolation: 'read_committed' | 'read_uncommitted'): Promise<string[]> => {
+      const consumer = log.consumer({ isolation, offsetReset: 'earliest' })
+      consumer.assign([at])
+      consumer.seek(at, 4)
+      return valuesOf(await settle(consumer))
+    }
+    expect(await read('read_committed')).toEqual([])
+    expect(await read('read_uncommitted')).toEqual(['aborted', 'open'])
+    await producer.commitTransaction()
+    expect(await read('read_committed')).toEqual(['open'])
+  })
+})
+
+test('a poll waits for records, and gives up in time', async () => {
+  await log.createTopic('t', { partitions: 1 })
+  const consumer = join()
+  await consumer.poll()
+  const arriving = consumer.poll(10_000)
+  await send('t', 0, 'a')
+  expect(valuesOf(await arriving)).toEqual(['a'])
+  const empty = consumer.poll(10_000)
+  await new Promise((resolve) => setImmediate(resolve))
+  clock.advanceTo(clock.nowMs() + 10_000)
+  expect(await empty).toEqual([])
+  await expect(Promise.all([consumer.poll(), consumer.poll()])).rejects.toMatchObject({
+    code: 'LOG_CONSUMER_BUSY',
+  })
+  await consumer.close()
+  await expect(consumer.poll()).rejects.toMatchObject({ code: 'LOG_CONSUMER_CLOSED' })
+})
+
+test('partitions by hand: no group is needed, and none is joined', async () => {
+  await log.createTopic('t', { partitions: 2 })
+  await send('t', 1, 'a')
+  const consumer = log.consumer({ offsetReset: 'earliest' })
+  consumer.assign([{ topic: 't', partition: 1 }])
+  expect(valuesOf(await consumer.poll())).toEqual(['a'])
+  expect(() => consumer.subscribe(['t'])).toThrow(expect.objectContaining({ code: 'LOG_NO_GROUP' }))
+  await expect(consumer.commit()).rejects.toMatchObject({ code: 'LOG_NO_GROUP' })
+  expect(() => consumer.assign([{ topic: 'no', partition: 0 }])).toThrow(
+    expect.objectContaining({ code: 'LOG_UNKNOWN_TOPIC' }),
+  )
+})
