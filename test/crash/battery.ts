@@ -87,7 +87,12 @@ export class Battery {
     await writeInput(input, newInput(options.seed, options.readings))
     const undisturbed = join(directory, UNDISTURBED)
     await cp(input, undisturbed, { recursive: true })
-    const end = await runLife(undisturbed, newLife(seededRandom(options.seed), null))
+    const end = await runLife(undisturbed, {
+      ...newLife(seededRandom(options.seed), null),
+      sliceBytes: SLICE_BYTES_MAX,
+      commitIntervalMs: COMMIT_INTERVAL_MS_MAX,
+      transactionBytesMax: 1 << 20,
+    })
     if (end.kind !== 'finished') throw new Error(`The undisturbed run did not finish. ${JSON.stringify(end)}`)
     options.onProgress?.(
       `undisturbed: ${Math.round(end.tookMs)} ms, ${end.passes['cycle-after-commit']} commits`,
@@ -124,9 +129,10 @@ export class Battery {
     const losesState = random.below(3) === 0
     let end: LifeEnd
     for (;;) {
+      const next = newLife(random, options.breakage ?? null)
       const life = {
-        ...newLife(random, options.breakage ?? null),
-        ...(kills.length < max ? plan.next(kills.length) : {}),
+        ...next,
+        ...(kills.length < max ? plan.next(kills.length, next.sliceBytes > SLICE_BYTES_MAX) : {}),
       }
       end = await runLife(directory, life)
       if (end.kind !== 'killed') break
@@ -182,12 +188,18 @@ class Tally implements BatteryReport {
   }
 }
 
+/** At most: then a life has the fewest cycles. */
+const SLICE_BYTES_MAX = 6_000
+const COMMIT_INTERVAL_MS_MAX = 8
+
+/** A life in small cycles, and now and then one in few large ones, whose groups go past the journal. */
 function newLife(random: Random, breakage: Breakage | null): Life {
+  const isLarge = random.below(6) === 0
   return {
     seed: random.below(2 ** 31),
-    sliceBytes: 1_200 + random.below(5_000),
-    commitIntervalMs: random.below(3) * 4,
-    transactionBytesMax: 4_000 << random.below(8),
+    sliceBytes: isLarge ? 1 << 20 : 1_200 + random.below(SLICE_BYTES_MAX - 1_200),
+    commitIntervalMs: (random.below(3) * COMMIT_INTERVAL_MS_MAX) / 2,
+    transactionBytesMax: isLarge ? 1 << 24 : 4_000 << random.below(8),
     kill: null,
     killAfterMs: null,
     breakage,
@@ -219,9 +231,12 @@ class KillPlan {
     this.#tookMs = tookMs
   }
 
-  /** @param killsBefore  in the same run: the less is left to do, the earlier the kill must come */
-  next(killsBefore: number): Pick<Life, 'kill' | 'killAfterMs'> {
-    const share = 1 / (1 + killsBefore)
+  /**
+   * @param killsBefore  in the same run: the less is left to do, the earlier the kill must come
+   * @param isShort  whether it is a life of few cycles
+   */
+  next(killsBefore: number, isShort: boolean): Pick<Life, 'kill' | 'killAfterMs'> {
+    const share = (isShort ? 0.1 : 1) / (1 + killsBefore)
     if (this.#only === null && this.#random.below(4) === 0) {
       return { kill: null, killAfterMs: Math.ceil(this.#random.next() * this.#tookMs * share * 0.8) }
     }

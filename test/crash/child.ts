@@ -16,7 +16,7 @@ import { Millrace } from '../../src/runtime/millrace.ts'
 import { breakCommits } from './breakage.ts'
 import { NOW_MS } from './input.ts'
 import type { Life } from './life.ts'
-import { pipeline } from './pipeline.ts'
+import { INSERTS, pipeline } from './pipeline.ts'
 
 /** Durations of the engine pass so many times faster than they do, so that checkpoints come several times in a life. */
 const HASTE = 15
@@ -58,6 +58,8 @@ const millrace = await Millrace.open({
   },
 })
 await millrace.sql(pipeline())
+const known = new Set(millrace.queries().map(({ statement }) => statement))
+for (const insert of INSERTS) if (!known.has(insert)) await millrace.sql(insert)
 await millrace.untilIdle()
 await millrace.endOfInput()
 await millrace.untilIdle()

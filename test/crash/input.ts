@@ -7,7 +7,7 @@ import { OUTPUT_TOPICS_IN_SMALL_SEGMENTS } from './pipeline.ts'
 export const NOW_MS = Date.UTC(2026, 2, 1, 12)
 const START_MS = Date.UTC(2026, 2, 1, 8)
 export const PARTITIONS = 4
-export const INPUT_TOPICS = ['vehicle.telemetry', 'trips', 'vehicles', 'drivers'] as const
+export const INPUT_TOPICS = ['vehicle.telemetry', 'trips', 'vehicles', 'drivers', 'depots'] as const
 
 /** A record as it lies in an input topic. */
 export interface InputRecord {
@@ -97,6 +97,14 @@ export function newInput(seed: number, readings: number): NewRecord[] {
       })
     }
     if (random.below(16) === 0) records.push(vehicleRow(vehicle(), nowMs))
+    if (random.below(20) === 0) {
+      records.push({
+        topic: 'depots',
+        key: zone(),
+        value: random.below(6) === 0 ? null : JSON.stringify({ city: `city-${random.below(20)}` }),
+        timestampMs: at(nowMs + 2),
+      })
+    }
     if (random.below(10) === 0) {
       records.push({
         topic: 'drivers',

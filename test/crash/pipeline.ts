@@ -14,6 +14,9 @@ CREATE TABLE IF NOT EXISTS fleet (vehicle_id STRING PRIMARY KEY, model STRING, d
 CREATE TABLE IF NOT EXISTS crew (vehicle_id STRING PRIMARY KEY, driver STRING)
   WITH (kafka_topic = 'drivers', value_format = 'JSON');
 
+CREATE TABLE IF NOT EXISTS depot_cities (depot STRING PRIMARY KEY, city STRING)
+  WITH (kafka_topic = 'depots', value_format = 'JSON');
+
 CREATE STREAM IF NOT EXISTS fast AS SELECT * FROM readings WHERE speed > 100;
 CREATE STREAM IF NOT EXISTS by_zone AS SELECT * FROM readings PARTITION BY zone;
 
@@ -61,6 +64,13 @@ CREATE STREAM IF NOT EXISTS trip_readings AS
 CREATE TABLE IF NOT EXISTS crewed AS
   SELECT f.vehicle_id AS vehicle_id, f.model, c.driver FROM fleet f LEFT JOIN crew c ON f.vehicle_id = c.vehicle_id;
 
+CREATE TABLE IF NOT EXISTS vehicle_cities AS
+  SELECT f.vehicle_id AS vehicle_id, f.model, d.city FROM fleet f JOIN depot_cities d ON f.depot = d.depot;
+CREATE STREAM IF NOT EXISTS letters AS
+  SELECT vehicle_id, EXPLODE(SPLIT(zone, '-')) AS part FROM readings WHERE speed > 110;
+CREATE STREAM IF NOT EXISTS seen (vehicle_id STRING KEY, what STRING)
+  WITH (kafka_topic = 'seen', value_format = 'JSON', partitions = 4);
+
 CREATE ALERT IF NOT EXISTS hot AS
   SELECT vehicle_id, AVG(engine_temp) AS temp FROM readings
   WINDOW TUMBLING (SIZE 20 SECONDS, GRACE PERIOD 5 SECONDS) GROUP BY vehicle_id HAVING AVG(engine_temp) > 110
@@ -68,6 +78,12 @@ CREATE ALERT IF NOT EXISTS hot AS
 CREATE ALERT IF NOT EXISTS silent AS
   SELECT vehicle_id, speed FROM readings WHERE speed > 126 NO DATA AFTER 60 SECONDS THEN FIRE SEVERITY 'warning';
 `
+
+/** Statements that would make a second query each time they run. */
+export const INSERTS = [
+  'INSERT INTO seen SELECT vehicle_id, zone AS what FROM readings WHERE speed > 115;',
+  'INSERT INTO seen SELECT vehicle_id, trip AS what FROM trips WHERE passengers > 2;',
+]
 
 /** These roll their segments during a run. */
 export const OUTPUT_TOPICS_IN_SMALL_SEGMENTS = ['FAST', 'MINUTE_SPEEDS', 'DESCRIBED', 'ZONES']

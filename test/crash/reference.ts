@@ -1,6 +1,6 @@
 import { TestDriver } from '../../src/testing/driver.ts'
-import { PARTITIONS, type InputRecord } from './input.ts'
-import { pipeline } from './pipeline.ts'
+import { INPUT_TOPICS, PARTITIONS, type InputRecord } from './input.ts'
+import { INSERTS, pipeline } from './pipeline.ts'
 import { outputRecord, type OutputRecord } from './results.ts'
 
 /** What comes out record at a time, with nothing cached: per topic and key, every value in order. */
@@ -41,8 +41,8 @@ export async function recordAtATime(input: readonly InputRecord[]): Promise<Refe
 
 async function run(input: readonly InputRecord[]): Promise<TestDriver> {
   const driver = new TestDriver()
-  for (const { topic } of input) driver.createTopic(topic)
-  await driver.sql(pipeline())
+  for (const topic of INPUT_TOPICS) driver.createTopic(topic)
+  await driver.sql(pipeline() + INSERTS.join('\n'))
   for (const { topic, key, value, timestampMs } of inOrderOfTime(input)) {
     await driver.produce(topic, { key, value, timestampMs })
   }

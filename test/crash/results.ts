@@ -99,7 +99,8 @@ function outputKinds(catalog: Catalog): Map<string, OutputKind> {
     const isTable =
       plan.root.output === 'table' && !has(plan, (node) => node.kind === 'aggregate' && node.emit === 'final')
     const exchanged =
-      has(plan, isExchange) || sourcesRead(plan).some((source) => kinds.get(source.topic)?.exchanged === true)
+      has(plan, (node) => isExchange(node) || node.kind === 'foreign-key-join') ||
+      sourcesRead(plan).some((source) => kinds.get(source.topic)?.exchanged === true)
     kinds.set(plan.sink.topic, { kind: isTable ? 'table' : 'exact', exchanged })
   }
   return kinds
