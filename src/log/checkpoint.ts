@@ -12,6 +12,11 @@ export interface Checkpoint {
   readonly logId: string
   /** Where replay starts. */
   readonly journal: JournalPosition
+  /**
+   * The journal files were at least this long for good. Missing before they were recorded; 0 once the log was
+   * closed and nothing of them is needed.
+   */
+  readonly journalBytes?: readonly [number, number]
   readonly topics: readonly CheckpointTopic[]
   readonly groups: readonly { readonly group: string; readonly offsets: readonly StoredOffset[] }[]
   readonly owners: readonly { readonly name: string; readonly epoch: number }[]

@@ -773,17 +773,17 @@ export class EmbeddedLog implements Log, LogCore {
   // Checkpoints
 
   /** Makes everything applied so far durable outside the journal, whose older part is then free. */
-  #checkpoint(): Promise<void> {
-    this.#checkpointing ??= this.#writeCheckpoint().finally(() => {
+  #checkpoint(isLast = false): Promise<void> {
+    this.#checkpointing ??= this.#writeCheckpoint(isLast).finally(() => {
       this.#checkpointing = null
     })
     return this.#checkpointing
   }
 
-  async #writeCheckpoint(): Promise<void> {
+  async #writeCheckpoint(isLast: boolean): Promise<void> {
     const { journal, slots, files, fileSystem, directory } = this.#parts
     // One place of the journal: nothing may be applied between these lines.
-    const checkpoint = this.#state.checkpoint(journal.end)
+    const checkpoint = this.#state.checkpoint(journal.end, isLast ? [0, 0] : journal.durableBytes)
     const covered: [Partition, number][] = []
     for (const { parts } of this.#state.topics()) {
       for (const partition of parts) covered.push([partition, partition.nextOffset])
@@ -1010,7 +1010,7 @@ export class EmbeddedLog implements Log, LogCore {
       while (this.#running !== null) await this.#running
       while (this.#background.size > 0) await Promise.all(this.#background)
       if (this.#failure === null) {
-        await this.#checkpoint().catch((cause: unknown) => {
+        await this.#checkpoint(true).catch((cause: unknown) => {
           // Everything is in the journal; the next opening replays it.
           if (!isDiskFull(cause)) throw cause
         })

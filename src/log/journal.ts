@@ -59,6 +59,8 @@ export class Journal {
   #crc: number
   #syncedThrough: number
   #start: JournalPosition
+  /** Bytes each file keeps whatever happens. */
+  readonly #durableBytes: [number, number] = [0, 0]
   #staging = new Uint8Array(256 * 1024)
 
   private constructor(
@@ -89,7 +91,21 @@ export class Journal {
     const first = await fileSystem.open(join(directory, JOURNAL_FILES[0]), 'create')
     const second = await fileSystem.open(join(directory, JOURNAL_FILES[1]), 'create')
     const allocated: [number, number] = [await first.size(), await second.size()]
-    return new Journal([first, second], allocated, fileBytesMax, start)
+    const journal = new Journal([first, second], allocated, fileBytesMax, start)
+    // So that a file that is cut short later can be told from one that never grew.
+    await journal.prepare(BLOCK_BYTES).catch((cause: unknown) => {
+      if ((cause as { code?: unknown } | null)?.code !== 'ENOSPC') throw cause
+    })
+    await first.sync()
+    await second.sync()
+    journal.#durableBytes[0] = allocated[0]
+    journal.#durableBytes[1] = allocated[1]
+    return journal
+  }
+
+  /** Bytes each file is sure to have after a crash. */
+  get durableBytes(): readonly [number, number] {
+    return [this.#durableBytes[0], this.#durableBytes[1]]
   }
 
   /** Where the next group will stand. */
@@ -193,7 +209,10 @@ export class Journal {
 
   async sync(): Promise<void> {
     const through = this.#sequence
-    await this.#files[this.#active].sync()
+    const active = this.#active
+    const bytes = this.#allocated[active]
+    await this.#files[active].sync()
+    this.#durableBytes[active] = bytes
     this.#syncedThrough = through
   }
 

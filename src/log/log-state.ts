@@ -263,11 +263,12 @@ export class LogState {
     return found
   }
 
-  checkpoint(journal: JournalPosition): Checkpoint {
+  checkpoint(journal: JournalPosition, journalBytes: readonly [number, number]): Checkpoint {
     return {
       version: 2,
       logId: this.logId,
       journal,
+      journalBytes,
       topics: [...this.#byName.values()].map(({ id, name, config, parts }) => ({
         id,
         name,

@@ -95,6 +95,7 @@ async function openLocked(
   const stored = newest ?? (await createEmpty(fileSystem, directory, random))
   const state = new LogState(fileSystem, files, directory, stored)
 
+  await refuseShortJournal(fileSystem, directory, stored)
   const lastSequence = isNew
     ? stored.journal.sequence
     : await recover(fileSystem, files, directory, state, stored, durability)
@@ -110,7 +111,7 @@ async function openLocked(
   }
   const journal = await Journal.open(fileSystem, directory, journalBytesMax, start)
   if (isNew) await fileSystem.syncDirectory(directory)
-  await slots.write(state.checkpoint(start))
+  await slots.write(state.checkpoint(start, journal.durableBytes))
   crashPoint('recovery-after-checkpoint')
   if (!isNew) await removeOrphans(fileSystem, directory, state)
 
@@ -175,6 +176,33 @@ async function createEmpty(fileSystem: FileSystem, directory: string, random: Ra
     owners: [],
     producerIdNext: 0,
     transactionalIds: [],
+  }
+}
+
+/** Files that were written ahead never shrink by themselves: what is missing may have held acknowledged frames. */
+async function refuseShortJournal(
+  fileSystem: FileSystem,
+  directory: string,
+  { journalBytes = [0, 0] }: Checkpoint,
+): Promise<void> {
+  for (const file of [0, 1] as const) {
+    const path = join(directory, JOURNAL_FILES[file])
+    let bytes = 0
+    if (await fileSystem.exists(path)) {
+      const handle = await fileSystem.open(path, 'read')
+      try {
+        bytes = await handle.size()
+      } finally {
+        await handle.close()
+      }
+    }
+    if (bytes >= journalBytes[file]) continue
+    throw new StorageError('LOG_DAMAGED', {
+      message:
+        `The journal is damaged: ${JOURNAL_FILES[file]} ends at byte ${bytes} and had ${journalBytes[file]} bytes. ` +
+        `What was acknowledged may have stood there.`,
+      hint: 'Restore the data directory from a copy; opening it would lose acknowledged records.',
+    })
   }
 }
 

@@ -78,6 +78,33 @@ describe('the end of the journal', () => {
     }
   })
 
+  test('a journal that is gone or shorter than it was is refused; after a clean close nothing is missing', async () => {
+    const { disk, log, owner } = await fresh()
+    await append(log, owner, 'a')
+    const harms = [
+      (copy: SimulatedFileSystem) => copy.removeFile(JOURNAL),
+      async (copy: SimulatedFileSystem) =>
+        (await copy.open(JOURNAL, 'write')).truncate(framesIn(copy.bytesOf(JOURNAL)).at(-1)!),
+      async (copy: SimulatedFileSystem) => (await copy.open(JOURNAL, 'write')).truncate(0),
+    ]
+    for (const harm of harms) {
+      const copy = disk.clone()
+      await harm(copy)
+      await expect(opened(copy)).rejects.toMatchObject({
+        code: 'LOG_DAMAGED',
+        message: expect.stringMatching(/journal\.0 ends at byte \d+/) as string,
+      })
+    }
+    await log.close()
+    for (const harm of harms) {
+      const copy = disk.clone()
+      await harm(copy)
+      const again = await opened(copy)
+      expect(await values(again, 't')).toEqual(['a'])
+      await again.close()
+    }
+  })
+
   test('once the log has been idle, damage of the very last commit is refused too', async () => {
     const { disk, log, owner } = await fresh()
     await append(log, owner, 'a')
@@ -248,13 +275,18 @@ describe('a disk that fails', () => {
   })
 
   test('a full disk while the journal grows refuses the group, too', async () => {
-    const disk = new SimulatedFileSystem()
-    const log = await opened(disk)
+    const { disk, log, owner } = await fresh()
     disk.fate = ({ kind, path }) =>
-      kind === 'write' && path.includes('journal') ? { code: 'ENOSPC' } : undefined
-    await expect(log.createTopic('t', { partitions: 1 })).rejects.toMatchObject({ code: 'LOG_DISK_FULL' })
+      kind === 'write' && path.includes('journal.1') ? { code: 'ENOSPC' } : undefined
+    let refused: unknown = null
+    let count = 0
+    for (; count < 40 && refused === null; count++) {
+      await append(log, owner, 'x'.repeat(60_000)).catch((error: unknown) => (refused = error))
+    }
+    expect(refused).toMatchObject({ code: 'LOG_DISK_FULL' })
     disk.fate = () => undefined
-    await log.createTopic('t', { partitions: 1 })
+    expect(await append(log, owner, 'y')).toMatchObject({ kind: 'committed' })
+    expect(log.ends('t', 0).highWatermark).toBe(count)
     await log.close()
   })
 
