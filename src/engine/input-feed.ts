@@ -68,14 +68,15 @@ export class InputFeed {
     this.#reader = reader
     const joined = joinedTables(run.plan.root)
     const alwaysWhole = tablesInJoins(run.plan.root)
+    const positions = new CommittedPositions(options.committed)
     this.#states = run.inputs.map((input) => {
       reader.register(input.source.source, run.neededColumns(input.source))
-      const known = options.committed.find((c) => c.topic === input.topic && c.partition === input.partition)
+      const known = positions.next(input)
       const ends = log.ends(input.topic, input.partition)
       const start =
         options.reset === 'latest' && !alwaysWhole.has(input.source) ? ends.lastStable : ends.logStart
       const offset = known?.offset ?? start
-      const eventTimeMs = known?.metadata ? Number(known.metadata) : -1
+      const eventTimeMs = known?.eventTimeMs ?? -1
       return {
         input,
         readOffset: offset,
@@ -143,13 +144,17 @@ export class InputFeed {
     )
   }
 
-  /** Offsets that go with what has been handed over; the metadata carries each input's event time. */
+  /** Offsets that go with what has been handed over; see {@link CommittedPositions} for the metadata. */
   offsets(): CommittedOffset[] {
-    return this.#states.map((s) => ({
-      topic: s.input.topic,
-      partition: s.input.partition,
-      offset: s.consumedOffset,
-      metadata: s.eventTimeMs < 0 ? '' : String(s.eventTimeMs),
+    const byPlace = Map.groupBy(this.#states, (s) => placeOf(s.input))
+    return [...byPlace.values()].map((states) => ({
+      topic: states[0]!.input.topic,
+      partition: states[0]!.input.partition,
+      offset: Math.min(...states.map((s) => s.consumedOffset)),
+      metadata:
+        states.length === 1
+          ? timeText(states[0]!)
+          : states.map((s) => `${timeText(s)}@${s.consumedOffset}`).join(','),
     }))
   }
 
@@ -230,6 +235,47 @@ export class InputFeed {
     state.eventTimeMs = Math.max(state.eventTimeMs, lastTimestamp(part))
     this.#run.feed(state.input, part)
   }
+}
+
+function placeOf({ topic, partition }: { readonly topic: string; readonly partition: number }): string {
+  return `${topic}/${partition}`
+}
+
+function timeText({ eventTimeMs }: InputState): string {
+  return eventTimeMs < 0 ? '' : String(eventTimeMs)
+}
+
+interface CommittedPosition {
+  readonly offset: number
+  /** −1: none yet. */
+  readonly eventTimeMs: number
+}
+
+/**
+ * Where the inputs of a query go on. A partition has one committed offset, whose metadata is the input's
+ * event time. Where several inputs read the same partition (a self-join) the offset is that of the one
+ * furthest behind, and the metadata has `time@offset` of each, in the order of the inputs.
+ */
+class CommittedPositions {
+  readonly #positions: ReadonlyMap<string, CommittedPosition[]>
+
+  constructor(committed: readonly CommittedOffset[]) {
+    this.#positions = new Map(committed.map((c) => [placeOf(c), positionsIn(c)]))
+  }
+
+  /** That of an input; to be asked in the order of the inputs. */
+  next(input: QueryInput): CommittedPosition | undefined {
+    return this.#positions.get(placeOf(input))?.shift()
+  }
+}
+
+function positionsIn({ offset, metadata = '' }: CommittedOffset): CommittedPosition[] {
+  const time = (text: string): number => (text === '' ? -1 : Number(text))
+  if (!metadata.includes('@')) return [{ offset, eventTimeMs: time(metadata) }]
+  return metadata.split(',').map((part) => {
+    const [eventTime = '', position = ''] = part.split('@')
+    return { offset: Number(position), eventTimeMs: time(eventTime) }
+  })
 }
 
 function isBefore(a: InputState, b: InputState): boolean {

@@ -4,18 +4,18 @@ import { columnsOf } from '../../plan/columns-of.ts'
 import type { Expr } from '../../plan/expression.ts'
 import type { JoinType, PlanNode, RekeyNode } from '../../plan/plan-node.ts'
 import { keyColumns, valueColumns, type Column, type Schema } from '../../plan/schema.ts'
-import { printType, sameType, type SqlType } from '../../plan/sql-type.ts'
-import type { JoinRelation } from '../ast.ts'
+import { BOOLEAN, printType, sameType, type SqlType } from '../../plan/sql-type.ts'
+import type { Expression, JoinRelation } from '../ast.ts'
 import { printExpression } from '../print-expression.ts'
-import type { PrepareContext } from './context.ts'
+import { isOn, type PrepareContext } from './context.ts'
 import { checkKeyTypes } from './format-spec.ts'
 import type { KeyColumn, KeyedNode } from './keyed-node.ts'
 import { freeName, planSource } from './plan-source.ts'
 import { project } from './projection.ts'
-import { QueryScope } from './query-scope.ts'
+import { QueryScope, type SourceColumn } from './query-scope.ts'
 import type { QuerySource, QuerySources } from './query-sources.ts'
 import type { ScopeColumn } from './scope.ts'
-import { typeExpression } from './type-expression.ts'
+import { typeCondition, typeExpression, type TypingContext } from './type-expression.ts'
 import { typeOf } from './untyped-null.ts'
 
 type JoinKind = 'stream-stream' | 'stream-table' | 'table-table' | 'foreign-key'
@@ -26,6 +26,7 @@ interface TypedJoin {
   readonly kind: JoinKind
   readonly left: Expr
   readonly right: Expr
+  readonly conditions: Conditions
   /** Whether a side must be given the join expression as its key first. */
   readonly rekeyLeft: boolean
   readonly rekeyRight: boolean
@@ -99,7 +100,8 @@ function typeJoin(
   context: PrepareContext,
 ): TypedJoin {
   const described = `${left.sources.map((s) => s.source.name).join(', ')} and ${right.source.name}`
-  const { leftExpr, rightExpr } = joinCondition(relation, left, right, all, context)
+  const { leftExpr, rightExpr, further } = joinCondition(relation, left, right, all, context)
+  const conditions = placeConditions(relation, right, further)
   const text = printExpression(relation.on)
   if (!sameType(leftExpr.type, rightExpr.type)) {
     throw new SqlError('SQL_JOIN_TYPES', {
@@ -127,7 +129,7 @@ function typeJoin(
   const meetsLeftKey = leftKey !== null && isColumn(leftExpr, leftKey.candidates)
   checkWithin(relation, left.kind === 'stream' && rightKind === 'stream')
 
-  const base = { relation, left: leftExpr, right: rightExpr }
+  const base = { relation, left: leftExpr, right: rightExpr, conditions }
   const keys = [
     resultKey(relation.type, leftKey, meetsLeftKey, leftExpr, rightExpr, keyName, left, right, all),
   ]
@@ -178,22 +180,120 @@ function typeJoin(
   return { ...base, kind: 'foreign-key', rekeyLeft: false, rekeyRight: false, keys: left.keys }
 }
 
-/** The two sides of ON, the left one about the sources so far and the right one about the new source. */
+/** A condition of ON beside the equality rows meet by. */
+interface FurtherCondition {
+  readonly expr: Expr
+  readonly node: Expression
+  readonly sources: ReadonlySet<QuerySource>
+}
+
+interface JoinCondition {
+  readonly leftExpr: Expr
+  readonly rightExpr: Expr
+  readonly further: readonly FurtherCondition[]
+}
+
+/**
+ * What ON says: the equality rows meet by, the left side about the sources so far and the right one about
+ * the new source, and further conditions.
+ */
 function joinCondition(
   relation: JoinRelation,
   left: LeftSide,
   right: QuerySource,
   all: QueryScope,
   context: PrepareContext,
-): { readonly leftExpr: Expr; readonly rightExpr: Expr } {
+): JoinCondition {
   const { on } = relation
-  if (on.kind === 'logical') {
+  const scope = new QueryScope([...left.sources, right], true, 'JOIN ON')
+  const typing = { scope, functions: context.functions, types: context.catalog, clause: 'JOIN ON' }
+  const conditions = conjuncts(on)
+  if (conditions.length > 1 && isOn(context.settings, 'millrace.compatibility', false)) {
     throw new SqlError('SQL_JOIN_CONDITION', {
       message: 'A join takes one condition; ON has several.',
       at: on.at,
       hint: 'Move the others to WHERE.',
     })
   }
+  const equality =
+    conditions.length === 1 ? on : bestEquality(conditions, relation, left, right, scope, typing)
+  const { leftExpr, rightExpr, columns } = equalSides(equality, left, right, scope, typing)
+  for (const column of columns) all.use(column)
+  const further = conditions
+    .filter((node) => node !== equality)
+    .map((node): FurtherCondition => {
+      const expr = typeCondition(node, typing)
+      const names = columnsOf(expr)
+      const used = scope.columns().filter((c) => names.has(c.name))
+      for (const column of used) all.use(column)
+      return { expr, node, sources: new Set(used.map((c) => c.source)) }
+    })
+  return { leftExpr, rightExpr, further }
+}
+
+/** The conditions that AND joins. */
+function conjuncts(node: Expression): readonly Expression[] {
+  if (node.kind !== 'logical' || node.op !== 'AND') return [node]
+  return [...conjuncts(node.left), ...conjuncts(node.right)]
+}
+
+/** The equality rows can best meet by: one about the keys where there is one, else the first. */
+function bestEquality(
+  conditions: readonly Expression[],
+  relation: JoinRelation,
+  left: LeftSide,
+  right: QuerySource,
+  scope: QueryScope,
+  typing: TypingContext,
+): Expression {
+  const rightKeys = sourceKeys(right, scope)
+  const leftKeys = left.keys.flatMap((key) => key.candidates)
+  const rated = conditions.flatMap((node) => {
+    const sides =
+      node.kind === 'comparison' && node.op === '=' ? trySides(node, left, right, scope, typing) : null
+    if (sides === null) return []
+    const meetsRight = rightKeys.length === 1 && isColumn(sides.rightExpr, rightKeys[0]!.candidates)
+    const meetsLeft = left.keys.length === 1 && isColumn(sides.leftExpr, leftKeys)
+    return [{ node, rank: (meetsRight ? 2 : 0) + (meetsLeft ? 1 : 0) }]
+  })
+  const best = rated.toSorted((a, b) => b.rank - a.rank)[0]
+  if (best !== undefined) return best.node
+  throw new SqlError('SQL_JOIN_CONDITION', {
+    message: `ON needs at least one = that compares ${right.alias} with ${left.sources.map((s) => s.alias).join(' or ')}, joined to the others by AND.`,
+    at: relation.on.at,
+  })
+}
+
+function trySides(
+  node: Expression,
+  left: LeftSide,
+  right: QuerySource,
+  scope: QueryScope,
+  typing: TypingContext,
+): EqualSides | null {
+  try {
+    return equalSides(node, left, right, scope, typing)
+  } catch (error) {
+    // One that rows can't meet by is a condition like any other, and refused as such where it is none.
+    if (error instanceof SqlError) return null
+    throw error
+  }
+}
+
+interface EqualSides {
+  readonly leftExpr: Expr
+  readonly rightExpr: Expr
+  readonly columns: readonly SourceColumn[]
+}
+
+/** The two sides of an equality, each about exactly one source. */
+function equalSides(
+  on: Expression,
+  left: LeftSide,
+  right: QuerySource,
+  scope: QueryScope,
+  typing: TypingContext,
+): EqualSides {
   if (on.kind !== 'comparison' || on.op !== '=') {
     throw new SqlError('SQL_JOIN_CONDITION', {
       message: 'ON must compare the two sides by =.',
@@ -201,14 +301,8 @@ function joinCondition(
       hint: 'Move other conditions to WHERE.',
     })
   }
-  const scope = new QueryScope([...left.sources, right], true, 'JOIN ON')
   const typed = [on.left, on.right].map((node) => {
-    const expr = typeExpression(node, {
-      scope,
-      functions: context.functions,
-      types: context.catalog,
-      clause: 'JOIN ON',
-    })
+    const expr = typeExpression(node, typing)
     const names = columnsOf(expr)
     const columns = scope.columns().filter((c) => names.has(c.name))
     const sources = new Set(columns.map((c) => c.source))
@@ -227,10 +321,58 @@ function joinCondition(
       at: on.at,
     })
   }
-  for (const side of typed) for (const column of side.columns) all.use(column)
+  const columns = typed.flatMap((side) => side.columns)
   return a.source === right
-    ? { leftExpr: b.expr, rightExpr: a.expr }
-    : { leftExpr: a.expr, rightExpr: b.expr }
+    ? { leftExpr: b.expr, rightExpr: a.expr, columns }
+    : { leftExpr: a.expr, rightExpr: b.expr, columns }
+}
+
+/** Where the further conditions of a join apply; null: no condition. */
+interface Conditions {
+  /** To the rows of a side before they meet the others. */
+  readonly left: Expr | null
+  readonly right: Expr | null
+  /** To matches. */
+  readonly matches: Expr | null
+}
+
+/**
+ * An outer join keeps rows that match nothing, so a condition decides what matches: it can be applied
+ * beforehand to the side whose rows aren't kept, but not to matches afterwards.
+ */
+function placeConditions(
+  relation: JoinRelation,
+  right: QuerySource,
+  further: readonly FurtherCondition[],
+): Conditions {
+  const applied: Record<keyof Conditions, Expr[]> = { left: [], right: [], matches: [] }
+  for (const { expr, node, sources } of further) {
+    const onlyRight = sources.size === 1 && sources.has(right)
+    if (relation.type === 'INNER') applied[onlyRight ? 'right' : 'matches'].push(expr)
+    else if (relation.type === 'LEFT' && onlyRight) applied.right.push(expr)
+    else if (relation.type === 'RIGHT' && sources.size > 0 && !sources.has(right)) applied.left.push(expr)
+    else {
+      throw new SqlError('SQL_OUTER_JOIN_CONDITION', {
+        message:
+          relation.type === 'FULL'
+            ? `A FULL join takes one condition: ${printExpression(node)} can't stand beside it.`
+            : `In a ${relation.type} join a further condition must be about the side whose rows are not kept alone, which ${printExpression(node)} is not.`,
+        at: node.at,
+        hint:
+          relation.type === 'FULL'
+            ? 'Join the results of queries that have the condition in WHERE.'
+            : `Write one about ${relation.type === 'LEFT' ? right.alias : 'the left side'} only, or use INNER, or move it to WHERE if rows without a match may go.`,
+      })
+    }
+  }
+  return { left: allOf(applied.left), right: allOf(applied.right), matches: allOf(applied.matches) }
+}
+
+function allOf(conditions: readonly Expr[]): Expr | null {
+  return conditions.reduce<Expr | null>(
+    (left, right) => (left === null ? right : { kind: 'logical', op: 'AND', left, right, type: BOOLEAN }),
+    null,
+  )
 }
 
 /** Candidates for the key of the result: what is equal to it, left before right; none for FULL joins. */
@@ -361,10 +503,13 @@ function planJoin(join: TypedJoin, left: Side, right: Side, keyName: string): Ke
   const target = partitionsOf(join, left, right)
   const keepLeft = relation.type === 'LEFT' || relation.type === 'FULL'
   const keepRight = relation.type === 'RIGHT' || relation.type === 'FULL'
-  const leftNode = join.rekeyLeft ? rekeySide(left.node, join.left, keyName, keepLeft, target) : left.node
+  const { conditions } = join
+  const leftInput = filtered(left.node, conditions.left)
+  const rightInput = filtered(right.node, conditions.right)
+  const leftNode = join.rekeyLeft ? rekeySide(leftInput, join.left, keyName, keepLeft, target) : leftInput
   const rightNode = join.rekeyRight
-    ? rekeySide(right.node, join.right, keyName, keepRight, target)
-    : right.node
+    ? rekeySide(rightInput, join.right, keyName, keepRight, target)
+    : rightInput
   const keys =
     join.kind === 'foreign-key'
       ? keyColumns(leftNode.schema)
@@ -374,7 +519,7 @@ function planJoin(join: TypedJoin, left: Side, right: Side, keyName: string): Ke
   }
   const common = { left: leftNode, right: rightNode, schema, windowed: leftNode.windowed }
   const result = (node: PlanNode): KeyedNode & Side => ({
-    node,
+    node: filtered(node, conditions.matches),
     keys:
       join.kind === 'foreign-key' ? join.keys.map((key, i) => ({ ...key, name: keys[i]!.name })) : join.keys,
     partitions: join.kind === 'foreign-key' ? left.partitions : target,
@@ -408,6 +553,12 @@ function planJoin(join: TypedJoin, left: Side, right: Side, keyName: string): Ke
         windowed: null,
       })
   }
+}
+
+function filtered(input: PlanNode, predicate: Expr | null): PlanNode {
+  if (predicate === null) return input
+  const { schema, output, windowed } = input
+  return { kind: 'filter', input, predicate, schema, output, windowed }
 }
 
 function innerOrLeft(relation: JoinRelation): 'INNER' | 'LEFT' {

@@ -70,10 +70,16 @@ export class QueryScope implements Scope {
   }
 
   findAlias(name: Identifier): QuerySource {
-    const found =
-      this.#sources.find((s) => s.alias === name.name) ??
-      this.#sources.find((s) => s.source.name === name.name)
-    if (found !== undefined) return found
+    const byAlias = this.#sources.find((s) => s.alias === name.name)
+    if (byAlias !== undefined) return byAlias
+    const byName = this.#sources.filter((s) => s.source.name === name.name)
+    if (byName.length === 1) return byName[0]!
+    if (byName.length > 1) {
+      throw new SqlError('SQL_AMBIGUOUS_ALIAS', {
+        message: `${name.text} is ambiguous: it could be ${byName.map((s) => s.alias).join(' or ')}.`,
+        at: name.at,
+      })
+    }
     throw new SqlError('SQL_UNKNOWN_ALIAS', {
       message: `${name.text} is not a stream, table or alias of this query.`,
       at: name.at,

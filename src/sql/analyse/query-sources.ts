@@ -1,7 +1,7 @@
 import { SqlError } from '../../base/errors.ts'
 import type { DataSource } from '../../plan/data-source.ts'
 import type { Identifier, JoinRelation, Relation, SourceRelation } from '../ast.ts'
-import type { PrepareContext } from './context.ts'
+import { isOn, type PrepareContext } from './context.ts'
 import { didYouMean } from './nearest-name.ts'
 
 /** A stream or table a query reads, under the name it has there. */
@@ -36,7 +36,7 @@ export function findSource(name: Identifier, context: PrepareContext): DataSourc
   })
 }
 
-/** The sources of a FROM clause. @throws SqlError for unknown sources and self-joins */
+/** The sources of a FROM clause. @throws SqlError for unknown sources and aliases used twice */
 export function querySources(from: Relation, context: PrepareContext): QuerySources {
   const joins: JoinRelation[] = []
   const relations: SourceRelation[] = []
@@ -54,7 +54,7 @@ export function querySources(from: Relation, context: PrepareContext): QuerySour
   }))
   for (const [i, one] of all.entries()) {
     const same = all.slice(0, i).find((other) => other.source.name === one.source.name)
-    if (same !== undefined) {
+    if (same !== undefined && isOn(context.settings, 'millrace.compatibility', false)) {
       throw new SqlError('SQL_SELF_JOIN', {
         message: `${one.source.name} can't be joined with itself.`,
         at: one.relation.at,
@@ -63,8 +63,12 @@ export function querySources(from: Relation, context: PrepareContext): QuerySour
     }
     if (all.slice(0, i).some((other) => other.alias === one.alias)) {
       throw new SqlError('SQL_DUPLICATE_ALIAS', {
-        message: `The alias ${one.alias} is used twice.`,
+        message:
+          same === undefined
+            ? `The alias ${one.alias} is used twice.`
+            : `${one.source.name} is joined with itself under one name.`,
         at: one.relation.at,
+        hint: `Give it an alias of its own: ${one.source.name} AS ….`,
       })
     }
   }

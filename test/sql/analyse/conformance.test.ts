@@ -39,7 +39,8 @@ function readCases(): readonly Case[] {
 }
 
 function sessionFor(one: Case): Session {
-  const settings = Object.fromEntries(Object.entries(one.properties ?? {}).map(([k, v]) => [k, String(v)]))
+  const given = Object.entries(one.properties ?? {}).map(([k, v]) => [k, String(v)] as const)
+  const settings = Object.fromEntries([...given, ['millrace.compatibility', 'true']])
   const fresh = session({ settings, otherTopics: 4, keepExistingPartitions: true })
   for (const topic of one.topics ?? []) fresh.catalog.topics.set(topic.name, topic.partitions ?? 1)
   return fresh
