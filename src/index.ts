@@ -1,7 +1,13 @@
 /** The public interface of Millrace. */
 export type { Parameters, ParameterValue } from './sql/bind-parameters.ts'
 export { Millrace } from './runtime/millrace.ts'
-export type { ConsumeOptions, MillraceOptions, NewRecord, SqlOptions } from './runtime/millrace.ts'
+export type {
+  ConsumeOptions,
+  MillraceOptions,
+  NewRecord,
+  RuntimeProblem,
+  SqlOptions,
+} from './runtime/millrace.ts'
 export type { NewData } from './runtime/data.ts'
 export type { QueryCounters, QueryStatus } from './runtime/query-status.ts'
 export type { UserFunction } from './runtime/user-functions.ts'

@@ -1,14 +1,16 @@
 import type { Clock } from '../base/clock.ts'
-import { QueryError, StorageError } from '../base/errors.ts'
+import { FunctionError, QueryError, StorageError, type RecordPlace } from '../base/errors.ts'
 import type { Format } from '../formats/format.ts'
 import type { CommittedOffset, GroupAppend, Log } from '../log/log.ts'
 import type { FormatName } from '../plan/data-source.ts'
 import type { TaskState, WorkerState } from '../state/worker-state.ts'
 import type { Batch } from './batch.ts'
+import { bindFunctions } from './bind-functions.ts'
 import type { CompileContext } from './compile/cursor.ts'
 import { InputFeed, type UnreadableAt } from './input-feed.ts'
 import type { DropReason, ReadRange } from './operator.ts'
 import { QueryRun } from './query-run.ts'
+import { placeOf } from './record-place.ts'
 import type { SharedReader } from './shared-reader.ts'
 import { offsetsGroup, type QuerySpec } from './query-spec.ts'
 
@@ -21,7 +23,13 @@ export type QueryProblem =
       readonly timestampMs: number
       readonly detail: string | undefined
     }
-  | { readonly kind: 'expression-failed'; readonly timestampMs: number; readonly error: unknown }
+  | {
+      readonly kind: 'expression-failed'
+      /** null: the row was made by a join or an aggregation. */
+      readonly place: RecordPlace | null
+      readonly timestampMs: number
+      readonly error: unknown
+    }
   | ({ readonly kind: 'record-unreadable' } & UnreadableAt)
 
 export type QueryState = 'RESTORING' | 'RUNNING' | 'PAUSED' | 'ERROR'
@@ -162,6 +170,7 @@ export class RunningQuery {
     this.#state = 'RESTORING'
     this.#retryAtMs = null
     this.#error = null
+    bindFunctions(plan, compile)
     const states = new Map<number, TaskState>()
     const stores = (partition: number): TaskState => {
       let task = states.get(partition)
@@ -182,7 +191,7 @@ export class RunningQuery {
       partitionsOf: (topic) => partitionsOf(log, topic),
       observer: {
         dropped: (reason, batch, row, detail) => this.#rowDropped(reason, batch.timestamps[row]!, detail),
-        expressionError: (batch, row, error) => this.#expressionFailed(batch.timestamps[row]!, error),
+        expressionError: (batch, row, error) => this.#expressionFailed(batch, row, error),
       },
       ...(this.spec.onResult === undefined
         ? {}
@@ -291,8 +300,10 @@ export class RunningQuery {
     this.#error = error
     this.#failures++
     this.#state = 'ERROR'
-    // Damaged bytes stay damaged: no use in reading them again.
-    this.#retryAtMs = error instanceof StorageError && error.code === 'LOG_CORRUPT' ? null : retryAtMs
+    // Damaged bytes stay damaged, and functions are registered once: no use in trying again.
+    const isLasting =
+      error instanceof FunctionError || (error instanceof StorageError && error.code === 'LOG_CORRUPT')
+    this.#retryAtMs = isLasting ? null : retryAtMs
     await this.rollBack()
   }
 
@@ -349,9 +360,10 @@ export class RunningQuery {
     this.#sample({ kind: 'row-dropped', reason, timestampMs, detail })
   }
 
-  #expressionFailed(timestampMs: number, error: unknown): void {
+  #expressionFailed(batch: Batch, row: number, error: unknown): void {
     this.#expressionErrors++
-    this.#sample({ kind: 'expression-failed', timestampMs, error })
+    const timestampMs = batch.timestamps[row]!
+    this.#sample({ kind: 'expression-failed', place: placeOf(batch, row), timestampMs, error })
   }
 
   #sample(problem: QueryProblem): void {

@@ -106,7 +106,7 @@ export class FunctionLibrary implements FunctionRegistry {
     returns: SqlType,
     context: FunctionContext,
   ): ScalarBody {
-    const declaration = this.#declaration(name, 'scalar')
+    const declaration = this.#registered(name, 'scalar')
     const overload = this.#overload(declaration.name, declaration.overloads, signature, args, returns)
     const body = this.#ofUser(declaration.name, () => bodyOf(overload, args, returns, context))
     return withNullRules(declaration.name, overload, args.length, this.#guarded(declaration.name, body))
@@ -120,7 +120,7 @@ export class FunctionLibrary implements FunctionRegistry {
     returns: SqlType,
     context: FunctionContext,
   ): BoundAggregate {
-    const { name: known, overloads } = this.#declaration(name, 'aggregate')
+    const { name: known, overloads } = this.#registered(name, 'aggregate')
     const overload = this.#overload(known, overloads, signature, args, returns, parameters.length)
     return this.#ofUser(known, () => overload.bind(args, parameters, returns, context))
   }
@@ -132,7 +132,7 @@ export class FunctionLibrary implements FunctionRegistry {
     returns: SqlType,
     context: FunctionContext,
   ): (...args: SqlValue[]) => readonly SqlValue[] {
-    const { name: known, overloads } = this.#declaration(name, 'table')
+    const { name: known, overloads } = this.#registered(name, 'table')
     const overload = this.#overload(known, overloads, signature, args, returns)
     return this.#guarded(
       known,
@@ -150,6 +150,15 @@ export class FunctionLibrary implements FunctionRegistry {
       })
     }
     return declaration as Extract<FunctionDeclaration, { kind: K }>
+  }
+
+  /** The function of a plan. @throws FunctionError it isn't registered any more */
+  #registered<K extends FunctionKind>(name: string, kind: K): Extract<FunctionDeclaration, { kind: K }> {
+    if (this.kindOf(name) === kind) return this.#declaration(name, kind)
+    throw new FunctionError('FUNCTION_MISSING', {
+      message: `The query needs the ${kind} function ${name.toUpperCase()}, which is not registered.`,
+      hint: 'Open with it: `functions` of Millrace.open, --functions of the command.',
+    })
   }
 
   /** @throws SqlError also where a user's function refuses the types by throwing */

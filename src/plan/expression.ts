@@ -122,6 +122,8 @@ export interface AggregateCall {
   /** Name of the column that holds the result. */
   readonly name: string
   readonly type: SqlType
+  /** What is kept per group; a function that would keep another type can't read what is stored. Absent: not checked. */
+  readonly stateType?: SqlType
 }
 
 /** One table function (EXPLODE …) of a projection. */

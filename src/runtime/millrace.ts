@@ -10,6 +10,7 @@ import type { Batch } from '../engine/batch.ts'
 import type { CompileContext } from '../engine/compile/cursor.ts'
 import type { ReadRange } from '../engine/operator.ts'
 import { offsetsGroup } from '../engine/query-spec.ts'
+import { placeText } from '../engine/record-place.ts'
 import type { QueryProblem } from '../engine/running-query.ts'
 import { Worker } from '../engine/worker.ts'
 import { formatFinder, formatsOver, type FormatFinder } from '../formats/registry.ts'
@@ -335,11 +336,18 @@ function problemText(problem: QueryProblem): string {
         `offset ${problem.offset} cannot be read: ${problem.reason}`
       )
     case 'query-failed':
-    case 'expression-failed':
-      return problem.error instanceof Error ? problem.error.message : String(problem.error)
+      return errorMessage(problem.error)
+    case 'expression-failed': {
+      const place = placeText(problem.place, problem.timestampMs)
+      return `An expression failed on ${place}: ${errorMessage(problem.error)}`
+    }
     default:
       return unreachable(problem)
   }
+}
+
+function errorMessage(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 /** The log, the engine and the catalog over them; what statements do, they do here. */

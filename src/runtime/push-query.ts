@@ -3,6 +3,7 @@ import type { Batch } from '../engine/batch.ts'
 import type { CompileContext } from '../engine/compile/cursor.ts'
 import { InputFeed } from '../engine/input-feed.ts'
 import { QueryRun } from '../engine/query-run.ts'
+import { placeOf } from '../engine/record-place.ts'
 import type { QueryProblem } from '../engine/running-query.ts'
 import { SharedReader } from '../engine/shared-reader.ts'
 import type { Format } from '../formats/format.ts'
@@ -69,7 +70,12 @@ export class PushQueryRun implements RowSource {
         dropped: (reason, batch, row, detail) =>
           this.#sample({ kind: 'row-dropped', reason, timestampMs: batch.timestamps[row]!, detail }),
         expressionError: (batch, row, error) =>
-          this.#sample({ kind: 'expression-failed', timestampMs: batch.timestamps[row]!, error }),
+          this.#sample({
+            kind: 'expression-failed',
+            place: placeOf(batch, row),
+            timestampMs: batch.timestamps[row]!,
+            error,
+          }),
       },
     })
     this.#stores.push(...byPartition.values())

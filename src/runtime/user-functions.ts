@@ -1,4 +1,3 @@
-import { assert } from '../base/assert.ts'
 import { ManualClock } from '../base/clock.ts'
 import { FunctionError, MillraceError, SqlError } from '../base/errors.ts'
 import { seededRandom } from '../base/random.ts'
@@ -18,7 +17,7 @@ import { emptyScope } from '../sql/analyse/scope.ts'
 import { typeExpression } from '../sql/analyse/type-expression.ts'
 import { isUntypedNull, typeOf } from '../sql/analyse/untyped-null.ts'
 import type * as ast from '../sql/ast.ts'
-import { parseStatements } from '../sql/parse.ts'
+import { parseAll, parseStatements } from '../sql/parse.ts'
 
 /** A function of a user: made by scalarFunction, aggregateFunction or tableFunction. */
 export type UserFunction = FunctionDeclaration
@@ -51,7 +50,8 @@ class Examples {
 
   check(declaration: FunctionDeclaration): void {
     const { name } = declaration
-    const [call] = selectList(`${name}()`)
+    const { statements } = parseAll(`SELECT ${name}() FROM nothing;`)
+    const [call] = expressionsOf(statements[0])
     if (call?.kind !== 'call' || call.name.name.toUpperCase() !== name) {
       throw new FunctionError('FUNCTION_INVALID', {
         message: `Function ${name} can't be registered: its name is a word of SQL.`,
@@ -89,7 +89,7 @@ class Examples {
 
   #checkScalar(name: string, sql: string, expected: unknown): void {
     const [node] = selectList(sql)
-    assert(node, 'an example has an expression')
+    if (node === undefined) throw new TypeError('it is no expression.')
     const expr = this.#type(node)
     this.#compare(name, sql, expr.type, this.#evaluate(expr), expected)
   }
@@ -218,11 +218,12 @@ function agree(type: SqlType, actual: SqlValue, expected: SqlValue): boolean {
 /** The expressions of a list separated by commas. */
 function selectList(list: string): readonly ast.Expression[] {
   const [statement] = parseStatements(`SELECT ${list} FROM nothing;`)
-  if (statement?.kind !== 'query-statement') throw new TypeError('it is no expression.')
-  return statement.query.items.map((item) => {
-    if (item.kind !== 'select-expression') throw new TypeError('it is no expression.')
-    return item.expression
-  })
+  return expressionsOf(statement)
+}
+
+function expressionsOf(statement: ast.Statement | undefined): readonly ast.Expression[] {
+  if (statement?.kind !== 'query-statement') return []
+  return statement.query.items.flatMap((item) => (item.kind === 'select-expression' ? [item.expression] : []))
 }
 
 function shown(value: unknown): string {

@@ -6,6 +6,7 @@ import type { Batch } from '../engine/batch.ts'
 import type { CompileContext } from '../engine/compile/cursor.ts'
 import type { DropReason, ReadRange } from '../engine/operator.ts'
 import { QueryRun } from '../engine/query-run.ts'
+import { placeOf } from '../engine/record-place.ts'
 import { SourceDecoder } from '../engine/source-decoder.ts'
 import { statementsFor, type Definition } from '../dsl/builder.ts'
 import { formatFinder, formatsOver } from '../formats/registry.ts'
@@ -401,8 +402,15 @@ class DriverHost implements StatementHost {
       observer: {
         dropped: (reason: DropReason, _batch: Batch, _row: number, detail?: string) =>
           problem('dropped', detail === undefined ? reason : `${reason}: ${detail}`),
-        expressionError: (_batch, _row, error) =>
-          problem('expression', error instanceof Error ? error.message : String(error)),
+        expressionError: (batch, row, error) => {
+          const place = placeOf(batch, row)
+          this.problems.push({
+            queryId: id,
+            kind: 'expression',
+            reason: error instanceof Error ? error.message : String(error),
+            ...(place === null ? {} : { topic: place.topic, offset: place.offset }),
+          })
+        },
       },
     })
     this.#queries.set(id, { id, run, stores, settings, offsets: new Map(), paused: false })

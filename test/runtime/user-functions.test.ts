@@ -177,3 +177,233 @@ test('scalar and table functions of a user work in a query like the dialect’s'
     { C: 100, N: 'to be to+x', W: 'be' },
   ])
 })
+
+test('an overload is chosen by the types of the arguments, with the conversions of the dialect', async () => {
+  const driver = new TestDriver({ functions: all })
+  await driver.sql(`${SOURCE}
+    CREATE STREAM out AS SELECT id, celsius(50) AS c, total_of(1, 2) AS n, halved(CAST('2.5' AS DECIMAL(4, 2))) AS h,
+      pair_up(1, ARRAY[2])[1]->item AS p FROM readings;`)
+  const [out] = driver.catalog.sources().filter((s) => s.name === 'OUT')
+  expect(out!.schema.columns.map((c) => [c.name, c.type.kind])).toEqual([
+    ['ID', 'STRING'],
+    ['C', 'DOUBLE'],
+    ['N', 'INTEGER'],
+    ['H', 'DECIMAL'],
+    ['P', 'INTEGER'],
+  ])
+  await expect(driver.sql("CREATE STREAM o2 AS SELECT id, celsius('x') AS c FROM readings;")).rejects.toThrow(
+    "Function 'celsius' does not accept parameters (STRING).",
+  )
+})
+
+test('a call that throws, or gives no value of its type, is null; the problem names function and record', async () => {
+  const driver = new TestDriver({
+    functions: [
+      scalarFunction({
+        name: 'PICKY',
+        summary: 'Fails for negative values.',
+        args: { value: double() },
+        returns: integer(),
+        body({ value }) {
+          if (value < 0) throw new RangeError('negative')
+          return value
+        },
+      }),
+    ],
+  })
+  await driver.sql(`${SOURCE} CREATE STREAM out AS SELECT id, picky(t) AS p FROM readings;`)
+  for (const T of [1, -1, 1.5]) await driver.produce('readings', { key: 'a', value: { T } })
+  expect(values(driver, 'OUT')).toEqual([{ P: 1 }, { P: null }, { P: null }])
+  expect(driver.problems).toMatchObject([
+    { kind: 'expression', topic: 'readings', offset: 1, reason: 'Function PICKY failed: negative' },
+    {
+      kind: 'expression',
+      topic: 'readings',
+      offset: 2,
+      reason: 'Function PICKY failed: it gave 1.5 where INTEGER is declared.',
+    },
+  ])
+})
+
+test('an aggregate of a user: literal arguments, null rows, sessions, and tables where it can undo', async () => {
+  const driver = new TestDriver({ functions: all })
+  await driver.sql(`${SOURCE}
+    CREATE TABLE highest AS SELECT id, NTH_HIGHEST(t, 2) AS v, RANGE_OF(t) AS r FROM readings GROUP BY id;
+    CREATE TABLE sessions AS SELECT id, RANGE_OF(t) AS v FROM readings WINDOW SESSION (10 SECONDS) GROUP BY id;
+    CREATE TABLE latest (id STRING PRIMARY KEY, grp STRING, t DOUBLE)
+      WITH (kafka_topic = 'latest', value_format = 'JSON', partitions = 1);
+    CREATE TABLE by_group AS SELECT grp, NTH_HIGHEST(t, 1) AS v FROM latest GROUP BY grp;`)
+  const produce = (T: number | null, timestampMs: number): Promise<void> =>
+    driver.produce('readings', { key: 'a', value: { T }, timestampMs })
+  await produce(5, 0)
+  await produce(9, 20_000)
+  await produce(null, 20_000)
+  await produce(7, 10_000)
+  expect(values(driver, 'HIGHEST')).toEqual([
+    { V: null, R: 0 },
+    { V: 5, R: 4 },
+    { V: 5, R: 4 },
+    { V: 7, R: 4 },
+  ])
+  expect(values(driver, 'SESSIONS').at(-1)).toEqual({ V: 4 })
+  await driver.produce('latest', { key: 'x', value: { GRP: 'g', T: 3 } })
+  await driver.produce('latest', { key: 'y', value: { GRP: 'g', T: 8 } })
+  await driver.produce('latest', { key: 'y', value: { GRP: 'g', T: 1 } })
+  await driver.produce('latest', { key: 'x', value: null })
+  expect(values(driver, 'BY_GROUP').map((v) => (v as { V: number }).V)).toEqual([3, 8, 3, 1])
+  await expect(
+    driver.sql('CREATE TABLE no AS SELECT grp, RANGE_OF(t) AS v FROM latest GROUP BY grp;'),
+  ).rejects.toThrow("RANGE_OF can't be used over a table")
+  await expect(
+    driver.sql('CREATE TABLE no AS SELECT id, NTH_HIGHEST(t, 0) AS v FROM readings GROUP BY id;'),
+  ).rejects.toThrow('Function NTH_HIGHEST refuses its arguments: n begins at 1.')
+})
+
+test('SHOW FUNCTIONS lists functions of users, DESCRIBE FUNCTION shows one', async () => {
+  const driver = new TestDriver({ functions: all })
+  const [shown, described] = await driver.sql('SHOW FUNCTIONS; DESCRIBE FUNCTION nth_highest;')
+  expect(shown).toMatchObject({
+    rows: expect.arrayContaining([
+      ['CELSIUS', 'SCALAR', 'user'],
+      ['NTH_HIGHEST', 'AGGREGATE', 'user'],
+      ['WORDS', 'TABLE', 'user'],
+    ]) as unknown,
+  })
+  expect(described).toMatchObject({
+    text: expect.stringContaining('NTH_HIGHEST(value DOUBLE, n INTEGER) => DOUBLE') as unknown,
+  })
+})
+
+const good = { name: 'MINE', summary: 'Mine.', args: { x: integer() }, returns: integer() }
+const same = ({ x }: { readonly x: number }): number => x
+
+test.each<[string, () => UserFunction | readonly UserFunction[], string]>([
+  [
+    'a name of the dialect',
+    () => scalarFunction({ ...good, name: 'lcase', body: same }),
+    "Function LCASE can't be registered: the dialect has a function of this name.",
+  ],
+  [
+    'one name twice',
+    () => [scalarFunction({ ...good, body: same }), scalarFunction({ ...good, body: same })],
+    'Two functions are named MINE.',
+  ],
+  [
+    'no name',
+    () => scalarFunction({ ...good, name: 'my fn', body: same }),
+    "Function MY FN can't be registered: its name must be letters, digits and _, not beginning with a digit.",
+  ],
+  [
+    'a word of SQL',
+    () => scalarFunction({ ...good, name: 'SELECT', body: same }),
+    "Function SELECT can't be registered: its name is a word of SQL.",
+  ],
+  [
+    'no summary',
+    () => scalarFunction({ ...good, summary: ' ', body: same }),
+    "Function MINE can't be registered: it has no summary.",
+  ],
+  [
+    'no signature',
+    () => scalarFunction({ name: 'MINE', summary: 'Mine.', overloads: [] }),
+    "Function MINE can't be registered: it has no signature.",
+  ],
+  [
+    'a variadic argument that is not the last',
+    () => scalarFunction({ ...good, args: { x: variadic(integer()), y: integer() }, body: ({ y }) => y }),
+    "Function MINE can't be registered: in MINE(x INTEGER..., y INTEGER) => INTEGER, the variadic argument x is not the last one.",
+  ],
+  [
+    'two signatures alike',
+    () => {
+      const overload = scalarOverload({ ...good, body: same })
+      return scalarFunction({ name: 'MINE', summary: 'Mine.', overloads: [overload, overload] })
+    },
+    "Function MINE can't be registered: two of its signatures take (INTEGER).",
+  ],
+  [
+    'a result of a type nobody knows',
+    () => scalarFunction({ ...good, returns: typeParameter('R'), body: () => null }),
+    "Function MINE can't be registered: in MINE(x INTEGER) => R, no argument says what R of the result is.",
+  ],
+  [
+    'no such DECIMAL',
+    () => scalarFunction({ ...good, returns: decimal(2, 4), body: () => null }),
+    "Function MINE can't be registered: in MINE(x INTEGER) => DECIMAL(2, 4), the result is DECIMAL(2, 4): the scale goes from 0 to the precision.",
+  ],
+  [
+    'an example that gives something else',
+    () => scalarFunction({ ...good, body: same, examples: [['MINE(1)', 2]] }),
+    "Function MINE can't be registered: its example MINE(1) gives 1, not 2.",
+  ],
+  [
+    'an example that is no SQL',
+    () => scalarFunction({ ...good, body: same, examples: [['MINE(', 2]] }),
+    "Function MINE can't be registered: its example MINE( fails",
+  ],
+  [
+    'an example of the wrong types',
+    () => scalarFunction({ ...good, body: same, examples: [["MINE('a')", 2]] }),
+    "Function MINE can't be registered: its example MINE('a') fails: Function 'mine' does not accept parameters (STRING).",
+  ],
+  [
+    'a body that waits',
+    () =>
+      scalarFunction({
+        ...good,
+        // What the compiler refuses, plain JavaScript can do.
+        body: (async ({ x }: { readonly x: number }) => Promise.resolve(x)) as never,
+        examples: [['MINE(1)', 1]],
+      }),
+    "its example MINE(1) fails: Function MINE failed: it gave a promise where INTEGER is declared: functions can't wait.",
+  ],
+  [
+    'a merge that forgets',
+    () =>
+      aggregateFunction({
+        ...good,
+        state: integer(),
+        initial: () => 0,
+        add: (sum, { x }) => sum + x,
+        merge: (earlier) => earlier,
+        result: (sum) => sum,
+        examples: [{ rows: ['1', '2'], result: 3 }],
+      }),
+    "Function MINE can't be registered: its example MINE of the rows (1), (2), merged from the first 0 and the others, gives 0, not 3.",
+  ],
+  [
+    'an undo that takes back nothing',
+    () =>
+      aggregateFunction({
+        ...good,
+        state: integer(),
+        initial: () => 0,
+        add: (sum, { x }) => sum + x,
+        undo: (sum) => sum,
+        merge: (earlier, later) => earlier + later,
+        result: (sum) => sum,
+        examples: [{ rows: ['1', '2'], result: 3 }],
+      }),
+    'its example MINE of the rows (1), (2), one added and undone, gives 4, not 3.',
+  ],
+  [
+    'a state that is not of its type',
+    () =>
+      aggregateFunction({
+        ...good,
+        state: integer(),
+        initial: () => 0.5,
+        add: (sum) => sum,
+        merge: (sum) => sum,
+        result: (sum) => sum,
+        examples: [{ rows: ['1'], result: 1 }],
+      }),
+    'Function MINE refuses its arguments: it gave 0.5 where INTEGER is declared.',
+  ],
+  ['something else', () => ({ name: 'x' }) as unknown as UserFunction, 'is no declaration of a function.'],
+])('registration refuses %s', (_, make, message) => {
+  const made = make()
+  expect(() => new TestDriver({ functions: Array.isArray(made) ? made : [made as UserFunction] })).toThrow(
+    message,
+  )
+})

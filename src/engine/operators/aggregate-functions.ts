@@ -1,12 +1,13 @@
-import { QueryError } from '../../base/errors.ts'
+import { FunctionError, QueryError } from '../../base/errors.ts'
 import { assert, AssertionFailure } from '../../base/assert.ts'
 import type { BoundAggregate } from '../../functions/function.ts'
 import type { AggregateCall } from '../../plan/expression.ts'
-import { BIGINT, type SqlType } from '../../plan/sql-type.ts'
+import { BIGINT, printType, sameType, type SqlType } from '../../plan/sql-type.ts'
 import type { Row, SqlValue } from '../../plan/sql-value.ts'
 import type { Schema } from '../../plan/schema.ts'
 import type { Batch } from '../batch.ts'
 import type { OperatorContext } from '../operator.ts'
+import { placeOf, placeText } from '../record-place.ts'
 
 /**
  * A group as it lies in a store: the highest event time of its rows (epoch ms), then one state per
@@ -37,6 +38,14 @@ export class AggregateFunctions {
         context.functionContext,
       ),
     )
+    calls.forEach(({ function: name, stateType }, i) => {
+      const found = this.#bound[i]!.stateType
+      if (stateType === undefined || sameType(stateType, found)) return
+      throw new FunctionError('FUNCTION_CHANGED', {
+        message: `The query keeps ${printType(stateType)} for ${name}, which now keeps ${printType(found)}.`,
+        hint: 'Register the function it was made with, or drop the query and create it anew.',
+      })
+    })
   }
 
   /** Column types of {@link GroupState}. */
@@ -44,8 +53,19 @@ export class AggregateFunctions {
     return [BIGINT, ...this.#bound.map((aggregate) => aggregate.stateType)]
   }
 
-  /** The group with one more row. `args`: per aggregate the values of its arguments. */
-  add(group: GroupState | undefined, timestampMs: number, args: readonly Row[]): GroupState {
+  /**
+   * The group with one more row.
+   *
+   * @param args  per aggregate the values of its arguments
+   * @param batch, row  where they came from, for errors
+   */
+  add(
+    group: GroupState | undefined,
+    timestampMs: number,
+    args: readonly Row[],
+    batch?: Batch,
+    row?: number,
+  ): GroupState {
     const bound = this.#bound
     const next: SqlValue[] = [latest(group, timestampMs)]
     let i = 0
@@ -55,7 +75,7 @@ export class AggregateFunctions {
         next.push(aggregate.add(group === undefined ? aggregate.initial() : group[i + 1]!, args[i]!))
       }
     } catch (error) {
-      throw this.#failed(i, error)
+      throw this.#failed(i, error, batch, row)
     }
     return next
   }
@@ -66,17 +86,25 @@ export class AggregateFunctions {
   }
 
   /** The group without a row that was added before. */
-  undo(group: GroupState, timestampMs: number, args: readonly Row[]): GroupState {
-    return this.#each(latest(group, timestampMs), (aggregate, i) => {
+  undo(
+    group: GroupState,
+    timestampMs: number,
+    args: readonly Row[],
+    batch?: Batch,
+    row?: number,
+  ): GroupState {
+    const step = (aggregate: BoundAggregate, i: number): SqlValue => {
       assert(aggregate.undo, 'aggregates over tables can be undone')
       return aggregate.undo(group[i + 1]!, args[i]!)
-    })
+    }
+    return this.#each(latest(group, timestampMs), step, batch, row)
   }
 
-  merge(earlier: GroupState, later: GroupState): GroupState {
-    return this.#each(latest(earlier, later[0] as number), (aggregate, i) =>
-      aggregate.merge(earlier[i + 1]!, later[i + 1]!),
-    )
+  /** @param batch, row  what joins the two, for errors */
+  merge(earlier: GroupState, later: GroupState, batch?: Batch, row?: number): GroupState {
+    const step = (aggregate: BoundAggregate, i: number): SqlValue =>
+      aggregate.merge(earlier[i + 1]!, later[i + 1]!)
+    return this.#each(latest(earlier, later[0] as number), step, batch, row)
   }
 
   /** One value per aggregate. */
@@ -92,22 +120,28 @@ export class AggregateFunctions {
     return values
   }
 
-  #each(timestampMs: number, step: (aggregate: BoundAggregate, index: number) => SqlValue): GroupState {
+  #each(
+    timestampMs: number,
+    step: (aggregate: BoundAggregate, index: number) => SqlValue,
+    batch: Batch | undefined,
+    row: number | undefined,
+  ): GroupState {
     const next: SqlValue[] = [timestampMs]
     this.#bound.forEach((aggregate, i) => {
       try {
         next.push(step(aggregate, i))
       } catch (error) {
-        throw this.#failed(i, error)
+        throw this.#failed(i, error, batch, row)
       }
     })
     return next
   }
 
-  #failed(index: number, error: unknown): unknown {
+  #failed(index: number, error: unknown, batch?: Batch, row = 0): unknown {
     if (error instanceof QueryError || error instanceof AssertionFailure) return error
+    const on = batch === undefined ? '' : ` on ${placeText(placeOf(batch, row), batch.timestamps[row]!)}`
     return new QueryError('QUERY_AGGREGATE_FAILED', {
-      message: `Aggregate ${this.#calls[index]!.function} failed: ${error instanceof Error ? error.message : String(error)}`,
+      message: `Aggregate ${this.#calls[index]!.function} failed${on}: ${error instanceof Error ? error.message : String(error)}`,
       hint: 'Leave out the rows it fails on with WHERE.',
       cause: error,
     })

@@ -55,7 +55,13 @@ export class AggregateOperator implements Operator {
         continue
       }
       const before = this.#groups.get(key)
-      const after = this.#functions.add(before, batch.timestamps[row]!, this.#arguments(batch, row))
+      const after = this.#functions.add(
+        before,
+        batch.timestamps[row]!,
+        this.#arguments(batch, row),
+        batch,
+        row,
+      )
       this.#groups.put(key, after)
       this.#output.add({
         key,

@@ -170,8 +170,8 @@ export class SessionAggregateOperator implements Operator {
     const before =
       merged.length === 0
         ? undefined
-        : merged.reduce((earlier, later) => this.#functions.merge(earlier, later))
-    const after = this.#functions.add(before, timestampMs, this.#arguments(batch, row))
+        : merged.reduce((earlier, later) => this.#functions.merge(earlier, later, batch, row))
+    const after = this.#functions.add(before, timestampMs, this.#arguments(batch, row), batch, row)
     // Only then the session found is this one instant: it is updated, not replaced.
     const instant = startMs === endMs
     if (!instant) {

@@ -64,11 +64,11 @@ export class TableAggregateOperator implements Operator {
       let after = before
       // A row that was never added (its change came from before the query) can't be taken back.
       if (undo !== null && after !== undefined) {
-        after = this.#functions.undo(after, timestampMs, this.#split(undo))
+        after = this.#functions.undo(after, timestampMs, this.#split(undo), batch, row)
       }
       if (!batch.isAbsent(row)) {
         const args = this.#split(rowValues(batch, row, this.#keys.columns, this.#columns))
-        after = this.#functions.add(after, timestampMs, args)
+        after = this.#functions.add(after, timestampMs, args, batch, row)
       }
       if (after === undefined || after === before) continue
       this.#groups.put(key, after)

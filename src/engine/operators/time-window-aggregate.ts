@@ -163,7 +163,7 @@ export class TimeWindowAggregateOperator implements Operator {
       if (isClosed(this.#window, startMs, time[0]!)) continue
       args ??= this.#arguments(batch, row)
       const before = this.#windows.get(key, startMs)
-      const after = this.#functions.add(before, timestampMs, args)
+      const after = this.#functions.add(before, timestampMs, args, batch, row)
       this.#windows.put(key, startMs, after)
       if (startMs > time[2]!) time[2] = startMs
       if (this.#final) continue

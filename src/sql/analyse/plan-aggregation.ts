@@ -148,13 +148,11 @@ export function planAggregation(request: AggregationRequest): Aggregation {
     const known = aggregates.find((a) => callText(a) === text)
     if (known !== undefined) return { kind: 'column', name: known.name, type: known.type }
     if (tableSource && !resolved.undoable) notUndoable.push({ name, at: node.at })
-    const added: AggregateCall = {
-      ...call,
-      name: `KSQL_AGG_VARIABLE_${aggregates.length}`,
-      type: resolved.returns,
-    }
+    const named = { ...call, name: `KSQL_AGG_VARIABLE_${aggregates.length}`, type: resolved.returns }
+    const stateType = placed(node.at, () => stateTypeOf(named, request.context))
+    const added: AggregateCall = { ...named, stateType }
     aggregates.push(added)
-    if (!isPull) checkStateFormat(added, node, request)
+    if (!isPull) checkStateFormat(added, stateType, node, request)
     return { kind: 'column', name: added.name, type: added.type }
   }
 
@@ -386,11 +384,15 @@ function callText(call: Pick<AggregateCall, 'function' | 'signature' | 'args' | 
 }
 
 /** The aggregate's state is kept in the value format of the source, which must be able to hold it. */
-function checkStateFormat(call: AggregateCall, node: ast.CallExpression, request: AggregationRequest): void {
+function checkStateFormat(
+  call: AggregateCall,
+  stateType: SqlType,
+  node: ast.CallExpression,
+  request: AggregationRequest,
+): void {
   const { context, scope } = request
   const source = scope.columns()[0]?.source.source
   if (source === undefined || source.valueFormat.name !== 'DELIMITED') return
-  const stateType = stateTypeOf(call, context)
   const reason = context.formats.refuses(
     'value',
     [{ name: call.name, type: stateType, role: 'value' }],
