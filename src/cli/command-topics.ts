@@ -1,6 +1,11 @@
-import { BIGINT, INTEGER, STRING } from '../plan/sql-type.ts'
+import { SqlError } from '../base/errors.ts'
+import type { TopicDescription } from '../log/log.ts'
+import { settingsInForce } from '../log/topic-config.ts'
 import type { Schema } from '../plan/schema.ts'
-import { withMillrace, type CommandContext, type CommonOptions } from './command-context.ts'
+import { BIGINT, BOOLEAN, INTEGER, STRING } from '../plan/sql-type.ts'
+import type { Row } from '../plan/sql-value.ts'
+import type { Millrace } from '../runtime/millrace.ts'
+import { type CommandContext, type CommonOptions, withMillrace } from './command-context.ts'
 import { EXIT } from './error-text.ts'
 import { printResult } from './result-printer.ts'
 import { recordCount } from './waiting-text.ts'
@@ -11,7 +16,7 @@ export interface TopicsCommandOptions extends CommonOptions {
   readonly json?: boolean
 }
 
-const SCHEMA: Schema = {
+const LIST: Schema = {
   columns: [
     { name: 'topic', type: STRING, role: 'key' },
     { name: 'partitions', type: INTEGER, role: 'value' },
@@ -27,10 +32,192 @@ export async function topicsCommand(context: CommandContext, options: TopicsComm
       .filter((topic) => options.all === true || !topic.internal)
       .toSorted((a, b) => (a.name < b.name ? -1 : 1))
       .map((topic) => [topic.name, topic.partitions, recordCount(millrace, topic.name)])
-    await printResult({ kind: 'rows', statement: '', schema: SCHEMA, rows, notes: [] }, context.terminal, {
-      json: options.json === true,
-      stop: context.stop,
-    })
+    await printRows(context, LIST, rows, options.json)
     return EXIT.done
+  })
+}
+
+export interface TopicCreateOptions extends CommonOptions {
+  readonly partitions?: number
+  /** `name=value` */
+  readonly config: readonly string[]
+}
+
+/** `millrace topics create`. @returns the exit code */
+export async function topicCreateCommand(
+  context: CommandContext,
+  topic: string,
+  options: TopicCreateOptions,
+): Promise<number> {
+  return withMillrace(context, options, async (millrace) => {
+    const { partitions } = await millrace.log.createTopic(topic, {
+      partitions: options.partitions ?? 1,
+      config: settingsFrom(options.config),
+    })
+    context.terminal.out(`Created topic ${topic} (${partitionCount(partitions)}).\n`)
+    return EXIT.done
+  })
+}
+
+export interface TopicDescribeOptions extends CommonOptions {
+  /** Settings that have their default too. */
+  readonly all?: boolean
+  readonly json?: boolean
+}
+
+const PARTITIONS: Schema = {
+  columns: [
+    { name: 'partition', type: INTEGER, role: 'key' },
+    { name: 'log_start', type: BIGINT, role: 'value' },
+    { name: 'end', type: BIGINT, role: 'value' },
+    { name: 'stable_end', type: BIGINT, role: 'value' },
+  ],
+}
+
+const SETTINGS: Schema = {
+  columns: [
+    { name: 'setting', type: STRING, role: 'key' },
+    { name: 'value', type: STRING, role: 'value' },
+    { name: 'is_default', type: BOOLEAN, role: 'value' },
+  ],
+}
+
+/** `millrace topics describe`: ends of its partitions, and its settings. @returns the exit code */
+export async function topicDescribeCommand(
+  context: CommandContext,
+  name: string,
+  options: TopicDescribeOptions,
+): Promise<number> {
+  return withMillrace(context, options, async (millrace) => {
+    const topic = existing(millrace, name)
+    const partitions = Array.from({ length: topic.partitions }, (_, partition) => {
+      const { logStart, highWatermark, lastStable } = millrace.log.ends(name, partition)
+      return [partition, logStart, highWatermark, lastStable]
+    })
+    await printRows(context, PARTITIONS, partitions, options.json)
+    const settings = settingsInForce(topic.config)
+      .filter(({ isDefault }) => options.all === true || !isDefault)
+      .map((setting) => [setting.name, setting.value, setting.isDefault])
+    if (settings.length > 0) await printRows(context, SETTINGS, settings, options.json)
+    else if (options.json !== true)
+      context.terminal.out('All settings have their defaults (--all shows them).\n')
+    return EXIT.done
+  })
+}
+
+export interface TopicAlterOptions extends CommonOptions {
+  /** `name=value` */
+  readonly config: readonly string[]
+  /** Settings that go back to their default. */
+  readonly reset: readonly string[]
+}
+
+/** `millrace topics alter`. @returns the exit code */
+export async function topicAlterCommand(
+  context: CommandContext,
+  topic: string,
+  options: TopicAlterOptions,
+): Promise<number> {
+  return withMillrace(context, options, async (millrace) => {
+    const changes = {
+      ...settingsFrom(options.config),
+      ...Object.fromEntries(options.reset.map((name) => [name, null])),
+    }
+    if (Object.keys(changes).length === 0) {
+      throw new SqlError('CLI_NOTHING_TO_DO', {
+        message: `Nothing is to be altered in topic ${topic}.`,
+        hint: 'Give --config name=value, or --reset name.',
+      })
+    }
+    await millrace.log.alterTopic(topic, changes)
+    context.terminal.out(`Altered topic ${topic}.\n`)
+    return EXIT.done
+  })
+}
+
+/** `millrace topics add-partitions`. @returns the exit code */
+export async function topicAddPartitionsCommand(
+  context: CommandContext,
+  topic: string,
+  partitions: number,
+  options: CommonOptions,
+): Promise<number> {
+  return withMillrace(context, options, async (millrace) => {
+    existing(millrace, topic)
+    refuseIfUsed(millrace, topic, 'get partitions')
+    await millrace.log.addPartitions(topic, partitions)
+    context.terminal.out(
+      `Topic ${topic} has ${partitionCount(partitions)} now. Its records stay where they are; later records of a key may go elsewhere.\n`,
+    )
+    return EXIT.done
+  })
+}
+
+/** `millrace topics delete`. @returns the exit code */
+export async function topicDeleteCommand(
+  context: CommandContext,
+  topic: string,
+  options: CommonOptions,
+): Promise<number> {
+  return withMillrace(context, options, async (millrace) => {
+    if (existing(millrace, topic).internal) {
+      throw new SqlError('CLI_TOPIC_IN_USE', {
+        message: `Topic ${topic} is Millrace's own and cannot be deleted.`,
+      })
+    }
+    refuseIfUsed(millrace, topic, 'be deleted')
+    await millrace.log.deleteTopic(topic)
+    context.terminal.out(`Deleted topic ${topic}.\n`)
+    return EXIT.done
+  })
+}
+
+/** @throws SqlError if there is no such topic */
+export function existing(millrace: Millrace, name: string): TopicDescription {
+  const topic = millrace.log.topic(name)
+  if (topic !== undefined) return topic
+  throw new SqlError('CLI_UNKNOWN_TOPIC', {
+    message: `There is no topic ${name}.`,
+    hint: 'millrace topics lists them.',
+  })
+}
+
+/** Streams and tables count on what is in their topic, and on where. */
+function refuseIfUsed(millrace: Millrace, topic: string, what: string): void {
+  const { catalog } = millrace
+  const users = catalog.sourceNames().flatMap((name) => {
+    const source = catalog.source(name)
+    return source?.topic === topic ? [source] : []
+  })
+  if (users.length === 0) return
+  const names = users.map(({ kind, name }) => `${kind} ${name}`).join(', ')
+  throw new SqlError('CLI_TOPIC_IN_USE', {
+    message: `Topic ${topic} cannot ${what}: it holds the records of ${names}.`,
+    hint: 'Drop them first.',
+  })
+}
+
+function settingsFrom(given: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    given.map((text) => {
+      const at = text.indexOf('=')
+      return [text.slice(0, at), text.slice(at + 1)]
+    }),
+  )
+}
+
+function partitionCount(partitions: number): string {
+  return `${partitions} ${partitions === 1 ? 'partition' : 'partitions'}`
+}
+
+export async function printRows(
+  context: CommandContext,
+  schema: Schema,
+  rows: readonly Row[],
+  json = false,
+): Promise<void> {
+  await printResult({ kind: 'rows', statement: '', schema, rows, notes: [] }, context.terminal, {
+    json,
+    stop: context.stop,
   })
 }

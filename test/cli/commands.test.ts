@@ -305,6 +305,7 @@ test('every command takes --data-dir, and its options', async () => {
     ['produce', true],
     ['consume', true],
     ['topics', true],
+    ['groups', true],
     ['test', true],
   ])
 })
