@@ -3,7 +3,7 @@ import type { Format } from '../formats/format.ts'
 import type { GroupAppend } from '../log/log.ts'
 import type { RecordColumns } from '../log/records.ts'
 import type { FormatName } from '../plan/data-source.ts'
-import type { QueryPlan, SourceNode } from '../plan/plan-node.ts'
+import type { PlanNode, QueryPlan, SourceNode } from '../plan/plan-node.ts'
 import type { TaskStores } from '../state/store.ts'
 import type { Batch } from './batch.ts'
 import { Exchange } from './exchange.ts'
@@ -214,6 +214,7 @@ export class QueryRun {
       partition,
       options.formatOf,
       (batch, row, detail) => options.observer.dropped('bad-timestamp', batch, row, detail),
+      keepsKeys(plan.root),
     )
     this.#sinks.push(sink)
     return onResult === undefined
@@ -222,5 +223,19 @@ export class QueryRun {
           sink.write(batch)
           onResult(detach(batch), partition)
         }
+  }
+}
+
+/** Whether the keys of a plan's rows are those of the records they came from. */
+function keepsKeys(node: PlanNode): boolean {
+  switch (node.kind) {
+    case 'source':
+      return true
+    case 'filter':
+    case 'project':
+    case 'flat-map':
+      return keepsKeys(node.input)
+    default:
+      return false
   }
 }

@@ -1,5 +1,6 @@
 import { assert } from '../base/assert.ts'
 import { ByteWriter } from '../formats/byte-writer.ts'
+import { isNullAt } from '../formats/column-vectors.ts'
 import type { ColumnEncoder, Format } from '../formats/format.ts'
 import type { Vector } from '../formats/vector.ts'
 import type { GroupAppend } from '../log/log.ts'
@@ -23,6 +24,8 @@ export class Sink {
   readonly #keyEncoder: ColumnEncoder
   readonly #valueEncoder: ColumnEncoder
   readonly #keyColumns: number
+  /** Keys are those of the records read: where all their columns are null, the record had none. */
+  readonly #keysFromRecords: boolean
   readonly #writers: RecordBatchWriter[]
   readonly #home: number
   readonly #key = new ByteWriter(256)
@@ -39,8 +42,10 @@ export class Sink {
     homePartition: number,
     formatOf: (name: FormatName) => Format | undefined,
     onBadTimestamp: (batch: Batch, row: number, detail: string) => void,
+    keysFromRecords = false,
   ) {
     this.spec = spec
+    this.#keysFromRecords = keysFromRecords
     this.#onBadTimestamp = onBadTimestamp
     const { timestamp } = spec
     this.#timeColumn = spec.schema.columns.findIndex((c) => c.name === timestamp?.column)
@@ -86,7 +91,10 @@ export class Sink {
       const timestampMs = this.#timeOf === null ? batch.timestamps[row]! : this.#timestampOf(batch, row)
       if (timestampMs < 0) continue
       key.length = 0
-      const hasKey = this.#keyColumns > 0 && this.#keyEncoder.encode(keyVectors, row, key)
+      const hasKey =
+        this.#keyColumns > 0 &&
+        !(this.#keysFromRecords && keyVectors.every((v) => isNullAt(v, row))) &&
+        this.#keyEncoder.encode(keyVectors, row, key)
       let partition = this.#home
       if (hasKey) {
         partition =

@@ -71,6 +71,7 @@ function recordToInsert(
     part: Row,
   ): Uint8Array | null => {
     if (columns.length === 0) return null
+    if (side === 'key' && part.every((value) => value === null)) return null
     try {
       return encodeRow(side, columns, spec, part, formatOf)
     } catch (cause) {
