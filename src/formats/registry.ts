@@ -5,6 +5,7 @@ import { jsonSr } from './json-sr/json-sr.ts'
 import { json } from './json.ts'
 import { kafka } from './kafka.ts'
 import { none } from './none.ts'
+import { protobuf, protobufNoSr } from './protobuf/protobuf.ts'
 import { schemaFormat } from './schema-format.ts'
 import type { SchemaRegistry } from './schema-registry.ts'
 
@@ -13,7 +14,16 @@ export type FormatFinder = (name: string) => Format | undefined
 
 /** Every format a statement may name, over the registry that keeps their schemas. */
 export function formatsOver(registry: SchemaRegistry): readonly Format[] {
-  return [none, kafka, delimited, json, jsonSr(registry), schemaFormat(avro, registry)]
+  return [
+    none,
+    kafka,
+    delimited,
+    json,
+    jsonSr(registry),
+    schemaFormat(avro, registry),
+    schemaFormat(protobuf, registry),
+    protobufNoSr,
+  ]
 }
 
 export function formatFinder(formats: readonly Format[]): FormatFinder {

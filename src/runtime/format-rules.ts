@@ -2,42 +2,17 @@ import { assert } from '../base/assert.ts'
 import { formatFinder, formatsOver } from '../formats/registry.ts'
 import { subjectOf, type SchemaRegistry } from '../formats/schema-registry.ts'
 import { SchemaError } from '../formats/wire-type.ts'
-import type { FormatDescription, FormatRules, RegisteredColumns } from '../plan/format-rules.ts'
-
-const BOTH = ['wrapped', 'unwrapped'] as const
-
-/** Formats statements may name although this version can neither read nor write them. */
-const NAMED_ONLY: readonly (readonly [string, FormatDescription])[] = (
-  [
-    ['JSON_SR', { properties: ['schemaId'], infersColumns: true, wrappings: BOTH }],
-    [
-      'PROTOBUF',
-      {
-        properties: ['fullSchemaName', 'schemaId', 'nullableRepresentation'],
-        infersColumns: true,
-        wrappings: ['wrapped'],
-      },
-    ],
-    [
-      'PROTOBUF_NOSR',
-      { properties: ['nullableRepresentation'], infersColumns: false, wrappings: ['wrapped'] },
-    ],
-  ] as const
-).map(([name, { properties, infersColumns, wrappings }]) => [
-  name,
-  { executable: false, properties, supportsKey: true, supportsValue: true, infersColumns, wrappings },
-])
+import type { FormatRules, RegisteredColumns } from '../plan/format-rules.ts'
 
 /** What statements may know of the formats, and of the schemas in a registry. */
 export function formatRulesOver(registry: SchemaRegistry): FormatRules {
   const formats = formatsOver(registry)
   const formatOf = formatFinder(formats)
-  const namedOnly = new Map(NAMED_ONLY.filter(([name]) => formatOf(name) === undefined))
   return {
-    names: () => [...formats.map((f) => f.name), ...namedOnly.keys()],
+    names: () => formats.map((f) => f.name),
     describe(name) {
       const format = formatOf(name)
-      if (format === undefined) return namedOnly.get(name.toUpperCase())
+      if (format === undefined) return undefined
       return {
         executable: true,
         properties: format.properties,

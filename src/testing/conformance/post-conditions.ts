@@ -1,3 +1,4 @@
+import { subjectOf, type RegisteredSchema } from '../../formats/schema-registry.ts'
 import type { DataSource, FormatSpec } from '../../plan/data-source.ts'
 import { inputsOf, type PlanNode } from '../../plan/plan-node.ts'
 import { sameType, type SqlType } from '../../plan/sql-type.ts'
@@ -9,6 +10,7 @@ import {
   isJsonArray,
   isJsonObject,
   JsonNumber,
+  parseJsonTree,
   printJsonTree,
   type JsonObject,
   type JsonTree,
@@ -98,10 +100,16 @@ function checkTopics(expected: JsonObject, driver: TestDriver): string | null {
       if (
         textOf(format.get('format')) !== spec.name ||
         !sameFeatures(format.get('features') ?? [], spec) ||
-        !sameProperties(expectedProperties, spec.properties)
+        !sameProperties(expectedProperties, propertiesOf(spec))
       ) {
-        return `post.topics ${name}: ${member} is ${spec.name} [${featuresOf(spec).join()}] ${JSON.stringify(spec.properties)}, expected ${printJsonTree(format)}`
+        return `post.topics ${name}: ${member} is ${spec.name} [${featuresOf(spec).join()}] ${JSON.stringify(propertiesOf(spec))}, expected ${printJsonTree(format)}`
       }
+    }
+    for (const side of ['key', 'value'] as const) {
+      const schema = topic.get(`${side}Schema`)
+      if (schema === undefined || schema === null) continue
+      const problem = compareRegistered(schema, driver.registry.latest(subjectOf(name, side)))
+      if (problem !== null) return `post.topics ${name}: ${side}Schema ${problem}`
     }
   }
   const blacklist = textOf(expected.get('blacklist'))
@@ -157,6 +165,39 @@ function featuresOf(spec: FormatSpec): readonly string[] {
   if (spec.name === 'KAFKA' || spec.name === 'DELIMITED' || spec.name === 'NONE') return []
   if (spec.wrapping === 'wrapped') return ['WRAP_SINGLES']
   return spec.wrapping === 'unwrapped' ? ['UNWRAP_SINGLES'] : []
+}
+
+/**
+ * The format's own properties as the cases name them. A schema's number is none of them; and that wrapped
+ * primitives are read as primitives is one, which this engine always does.
+ */
+function propertiesOf(spec: FormatSpec): Readonly<Record<string, string>> {
+  const { schemaId: _schemaId, nullableRepresentation, ...others } = spec.properties
+  return {
+    ...others,
+    ...(nullableRepresentation === undefined
+      ? {}
+      : { nullableRepresentation: nullableRepresentation.toLowerCase() }),
+    ...(spec.name === 'PROTOBUF' ? { unwrapPrimitives: 'true' } : {}),
+  }
+}
+
+/** JSON is compared as such, Protobuf as text without white space. */
+function compareRegistered(expected: JsonTree, registered: RegisteredSchema | undefined): string | null {
+  if (registered === undefined) return 'is not registered'
+  const same =
+    registered.language === 'PROTOBUF'
+      ? typeof expected === 'string' &&
+        registered.text.replaceAll(/\s/g, '') === expected.replaceAll(/\s/g, '')
+      : printSorted(parseJsonTree(registered.text)) === printSorted(expected)
+  return same ? null : `is ${registered.text}, expected ${printJsonTree(expected)}`
+}
+
+function printSorted(tree: JsonTree): string {
+  if (isJsonArray(tree)) return `[${tree.map(printSorted).join()}]`
+  if (!isJsonObject(tree)) return printJsonTree(tree)
+  const members = [...tree].map(([name, value]) => `${JSON.stringify(name)}:${printSorted(value)}`)
+  return `{${members.sort().join()}}`
 }
 
 function sameFeatures(expected: JsonTree, spec: FormatSpec): boolean {

@@ -1,6 +1,8 @@
 import { NotSupportedError } from '../../base/errors.ts'
 import { ByteWriter } from '../../formats/byte-writer.ts'
 import type { Format, SchemaSupport } from '../../formats/format.ts'
+import type { CompiledSchema } from '../../formats/compiled-schema.ts'
+import { bareMessage } from '../../formats/protobuf/protobuf.ts'
 import { FRAME_BYTES, frameOf } from '../../formats/schema-format.ts'
 import { subjectOf, type SchemaRegistry } from '../../formats/schema-registry.ts'
 import type { DataSource, FormatName, FormatSpec } from '../../plan/data-source.ts'
@@ -33,9 +35,11 @@ export function encodeSide(
   const tree = side === 'key' ? record.key : record.value
   const support = schemas.formatOf(spec.name)?.schemas
   const bytes =
-    support === undefined
-      ? encodeValue(tree, spec, columns)
-      : encodeBySchema(tree, spec, subjectOf(source.topic, side), support, schemas.registry)
+    support !== undefined
+      ? encodeBySchema(tree, spec, subjectOf(source.topic, side), support, schemas.registry)
+      : spec.name === 'PROTOBUF_NOSR'
+        ? encodeBare(tree, bareMessage(side, columns, spec))
+        : encodeValue(tree, spec, columns)
   if (side === 'value' || bytes === null || source.windowedKey === null) return bytes
   if (record.window === null)
     throw new TypeError(`A record of the windowed topic ${record.topic} has no window.`)
@@ -61,6 +65,10 @@ export function decodeRecord(
     columns: readonly Column[],
   ): ActualValue => {
     const support = schemas.formatOf(spec.name)?.schemas
+    if (spec.name === 'PROTOBUF_NOSR' && bytes !== null) {
+      const message = bareMessage(columns[0]?.role ?? 'value', columns, spec)
+      return actualFromWire(message.decode(bytes, 0, bytes.length), message.type)
+    }
     if (support === undefined || bytes === null) return decodeValue(bytes, spec, columns, exactNumbers)
     return decodeBySchema(bytes, support, schemas.registry)
   }
@@ -91,6 +99,13 @@ function encodeBySchema(
   header?.write(schema, message, frame)
   into.copy(Uint8Array.from(frame), 0, frame.length)
   compiled.encode(valueFromCase(tree, compiled.type), into)
+  return into.take()
+}
+
+function encodeBare(tree: JsonTree, message: CompiledSchema): Uint8Array | null {
+  if (tree === null) return null
+  const into = new ByteWriter(256)
+  message.encode(valueFromCase(tree, message.type), into)
   return into.take()
 }
 
