@@ -146,7 +146,7 @@ function mapField(field: protobufjs.MapField, open: ReadonlySet<protobufjs.Type>
   const { name } = field
   const key = scalarNode(field.keyType)
   const member = valueNode(field, open)
-  const isLong = key.type.kind === 'int64' && /64$/.test(field.keyType)
+  const isLong = key.type.kind === 'int64' && field.keyType.endsWith('64')
   const { longFromHash } = protobufLibrary().util
   // The names of an object are text, whatever the keys are.
   const keyOf = (text: string): SqlValue => {
