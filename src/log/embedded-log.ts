@@ -703,11 +703,7 @@ export class EmbeddedLog implements Log, LogCore {
   #follow({ sealed, deleted, retired }: Effects): void {
     if (retired.length > 0) this.#inBackground(this.#removeSegments(retired))
     for (const { partition, segment } of sealed) {
-      this.#inBackground(
-        partition.writeIndexFiles(segment).catch((cause: unknown) => {
-          if (!this.#isGone(segment.path)) throw cause
-        }),
-      )
+      this.#inBackground(partition.writeIndexFiles(segment))
     }
     for (const topic of deleted) {
       this.#inBackground(this.#removeFiles(topic))

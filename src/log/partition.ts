@@ -646,8 +646,19 @@ export class Partition {
    * first, u32 CRC-32C of the second, u32 length of the segment they describe.
    */
 
-  /** Writes the index files of a sealed segment. They can be rebuilt, so nothing waits for them to be durable. */
+  /**
+   * Writes the index files of a sealed segment. They can be rebuilt, so nothing waits for them to be durable, and
+   * neither a full nor a read-only disk stops anybody: without them the next opening scans the segment.
+   */
   async writeIndexFiles(segment: Segment): Promise<void> {
+    try {
+      await this.#putIndexFiles(segment)
+    } catch {
+      // Half of them don't match their checksum and count as missing.
+    }
+  }
+
+  async #putIndexFiles(segment: Segment): Promise<void> {
     const { index, timeIndex } = segment.index.encode()
     const sum = new Uint8Array(12)
     writeI32(sum, 0, crc32c(index))

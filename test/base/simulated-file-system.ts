@@ -18,8 +18,11 @@ export interface FileOperation {
   readonly length: number
 }
 
-/** What becomes of an operation: done, failed with a code, done in part (writes), or the power fails before it. */
-export type Fate = undefined | { readonly code: string } | { readonly bytes: number } | 'power cut'
+/**
+ * What becomes of an operation: done, failed with a code, done in part (writes), said to be done and not done
+ * (syncs), or the power fails before it.
+ */
+export type Fate = undefined | { readonly code: string } | { readonly bytes: number } | 'lie' | 'power cut'
 
 const PAGE_BYTES = 4096
 
@@ -106,6 +109,7 @@ export class SimulatedFileSystem implements FileSystem {
       throw failure('EIO', path)
     }
     if (fate === undefined) return length
+    if (fate === 'lie') return -1
     if ('code' in fate) throw failure(fate.code, path)
     return Math.min(length, fate.bytes)
   }
@@ -135,7 +139,7 @@ export class SimulatedFileSystem implements FileSystem {
   }
 
   async syncDirectory(path: string): Promise<void> {
-    this.check('syncDirectory', path)
+    if (this.check('syncDirectory', path) < 0) return
     if (!this.#directories.has(path)) throw failure('ENOENT', path)
     for (const name of this.#directories) if (parentOf(name) === path) this.#durableDirectories.add(name)
     for (const name of this.#durableDirectories) {
@@ -222,6 +226,8 @@ class SimulatedFile {
     } else {
       for (const page of this.#dirty) {
         const start = page * PAGE_BYTES
+        // It may have been cut off since.
+        if (start >= this.length) continue
         this.#durable.set(this.bytes.subarray(start, Math.min(start + PAGE_BYTES, this.length)), start)
       }
     }
@@ -282,8 +288,7 @@ class SimulatedHandle implements FileHandle {
   }
 
   async sync(): Promise<void> {
-    this.#system.check('sync', this.#path)
-    this.#file.sync()
+    if (this.#system.check('sync', this.#path) >= 0) this.#file.sync()
   }
 
   async truncate(length: number): Promise<void> {

@@ -290,6 +290,20 @@ describe('a disk that fails', () => {
     await log.close()
   })
 
+  test.each(['ENOSPC', 'EROFS', 'EMFILE'])('%s while index files are written stops nobody', async (code) => {
+    const { disk, log, owner } = await fresh()
+    disk.fate = ({ path }) => (path.includes('index') ? { code } : undefined)
+    const expected = [1, 2, 3, 4].map((n) => String(n).repeat(250_000))
+    for (const value of expected) await append(log, owner, value)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    expect(log.health().state).toBe('open')
+    await log.close()
+    const again = await opened(disk)
+    // Sealed segments whose index has to be built again, and cannot be kept.
+    expect(await values(again, 't', 0, 1)).toEqual(expected.slice(1))
+    await again.close()
+  })
+
   test('a commit that is in the journal waits for space in its segment', async () => {
     const { disk, log, owner } = await fresh()
     await append(log, owner, 'a')
