@@ -65,7 +65,8 @@ function defineStatement(definition: string): string {
 
 /** On the command line the last `;` may be left out. */
 function withSemicolon(text: string): string {
-  const { errors } = parseAll(text, { variables: false })
+  // A variable that has no value yet may stand for a name or a literal: any will do to find the end.
+  const { errors } = parseAll(text.replaceAll(/\$\{\w+\}/g, 'x'), { variables: false })
   const isOnlyTheEnd = errors.length === 1 && errors[0]!.hint === 'End the statement with ";".'
   return isOnlyTheEnd ? `${text}\n;` : text
 }

@@ -49,13 +49,24 @@ function excerpt(text: string, at: Position, terminal: Terminal): string {
 
 /** What the process should end with after an error. */
 export function exitCodeFor(error: unknown): number {
-  return error instanceof StorageError ? EXIT.storage : EXIT.failed
+  return error instanceof StorageError && !REQUESTS.has(error.code) ? EXIT.storage : EXIT.failed
 }
+
+/** What a request got wrong: the data directory is well. */
+const REQUESTS: ReadonlySet<string> = new Set([
+  'LOG_INVALID_TIMESTAMP',
+  'LOG_INVALID_TOPIC',
+  'LOG_KEY_MISSING',
+  'LOG_RECORD_TOO_LARGE',
+  'LOG_TOPIC_EXISTS',
+  'LOG_UNKNOWN_PARTITION',
+  'LOG_UNKNOWN_TOPIC',
+])
 
 /** Exit codes of all commands. */
 export const EXIT = {
   done: 0,
-  /** A statement was refused, or a query failed. */
+  /** A statement or request was refused, or a query failed. */
   failed: 1,
   /** The command line itself is wrong. */
   usage: 2,

@@ -67,7 +67,7 @@ export function program(context: () => CommandContext): Command {
   command('sql', 'the interactive shell; or statements, once')
     .option('-e, --execute <statements>', 'run these and end')
     .option('-f, --file <file>', 'run the statements of a file and end')
-    .option('-d, --define <name=value>', 'define a variable; may be repeated', definitions, [])
+    .option('-d, --define <name=value>', 'define a variable; may be repeated', definitions)
     .option('--json', 'rows as one JSON object each, nothing else on stdout')
     .action(async (options: SqlCommandOptions) => {
       const { sqlCommand } = await import('./command-sql.ts')
@@ -237,7 +237,7 @@ function settings(text: string, before: readonly string[]): readonly string[] {
   return [...before, text]
 }
 
-function definitions(text: string, before: readonly string[]): readonly string[] {
+function definitions(text: string, before: readonly string[] = []): readonly string[] {
   if (!/^[A-Za-z_][A-Za-z0-9_@]*=/.test(text)) throw new InvalidArgumentError('It takes name=value.')
   return [...before, text]
 }

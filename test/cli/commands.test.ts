@@ -113,7 +113,7 @@ describe('produce, consume, topics', () => {
 
   test('an unknown topic is one sentence', async () => {
     const { code, errors } = await run((context) => consumeCommand(context, 'nothing', { dataDir }))
-    expect(code).toBe(EXIT.storage)
+    expect(code).toBe(EXIT.failed)
     expect(errors).toMatch(/^error: .*nothing.*\n/)
   })
 
@@ -135,6 +135,16 @@ describe('sql -e', () => {
     const { code, output, errors } = await sql(`${STREAM} SELECT id, speed FROM telemetry WHERE speed > 55`)
     expect({ code, errors }).toEqual({ code: EXIT.done, errors: '' })
     expect(output).toContain('ID    SPEED\nV002   60.5\n(1 row)\n')
+  })
+
+  test('variables of -d may stand before an end without ";"', async () => {
+    await produced()
+    await sql(STREAM)
+    const answer = (execute: string) =>
+      run((context) => sqlCommand(context, { dataDir, execute, define: ['low=50', 'id=V002'] }))
+    const query = 'SELECT id FROM telemetry WHERE speed > '
+    expect(await answer(query + '${low}')).toMatchObject({ code: EXIT.done, output: 'ID\nV002\n(1 row)\n' })
+    expect(await answer(query + "0 AND id = '${id}'")).toMatchObject({ output: 'ID\nV002\n(1 row)\n' })
   })
 
   test('--json is one object per row and nothing else', async () => {
