@@ -18,8 +18,9 @@ test.each(commands.map((command) => [command.name(), command] as const))(
   (name, command) => {
     const section = sections.get(`millrace ${name}`)
     expect(section).toBeDefined()
-    const flags = command.options.flatMap((option) =>
-      [option.short, option.long].filter((f) => f !== undefined),
+    for (const part of command.commands) expect(section).toContain(`${name} ${part.name()} `)
+    const flags = [command, ...command.commands].flatMap(({ options }) =>
+      options.flatMap((option) => [option.short, option.long].filter((flag) => flag !== undefined)),
     )
     const described = section!.match(/(?<=[`\s])--?[a-z][a-z-]*(?=[`\s])/g) ?? []
     expect(new Set(described)).toEqual(new Set(flags.filter((flag) => flag !== '--data-dir')))
