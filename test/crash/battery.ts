@@ -5,7 +5,7 @@ import { seededRandom, type Random } from '../../src/base/random.ts'
 import type { Breakage } from './breakage.ts'
 import { compareOrder, compareResults, type Difference } from './compare.ts'
 import { newInput, readInput, writeInput } from './input.ts'
-import { runLife, type Life, type LifeEnd } from './life.ts'
+import { runLife, type Kill, type Life, type LifeEnd } from './life.ts'
 import { recordAtATime, type Reference } from './reference.ts'
 import { readResults, type Results } from './results.ts'
 
@@ -24,8 +24,8 @@ export interface KillOptions {
   readonly kills: number
   /** Breaks commits. */
   readonly breakage?: Breakage
-  /** Where processes are killed. Default: every crash point, and times between. */
-  readonly points?: readonly CrashPoint[]
+  /** The first kills, in order. Those after them are at every crash point in turn, and at times between. */
+  readonly first?: readonly Kill[]
 }
 
 export interface BatteryReport {
@@ -107,7 +107,7 @@ export class Battery {
     const tally = new Tally()
     const own = checkUndisturbed(this.#expected, this.#reference)
     if (own.length > 0) this.#add(tally, own, UNDISTURBED, [])
-    const plan = new KillPlan(random, this.#passes, this.#tookMs, options.points ?? null)
+    const plan = new KillPlan(random, this.#passes, this.#tookMs, options.first ?? [])
     const runsMax = options.kills * RUNS_PER_KILL_MAX
     for (let run = 0; tally.kills < options.kills && run < runsMax; run++) {
       await this.#runOnce(random, plan, tally, options)
@@ -211,22 +211,22 @@ class KillPlan {
   readonly #random: Random
   readonly #passes: Readonly<Record<CrashPoint, number>>
   readonly #tookMs: number
-  readonly #only: readonly CrashPoint[] | null
+  readonly #first: Kill[]
   #points: CrashPoint[] = []
 
   /**
    * @param passes  how often an undisturbed run comes through each point
    * @param tookMs  how long it takes
-   * @param only  the places to choose from; null: all of them, and any time
+   * @param first  what comes first
    */
   constructor(
     random: Random,
     passes: Readonly<Record<CrashPoint, number>>,
     tookMs: number,
-    only: readonly CrashPoint[] | null,
+    first: readonly Kill[],
   ) {
     this.#random = random
-    this.#only = only
+    this.#first = [...first]
     this.#passes = passes
     this.#tookMs = tookMs
   }
@@ -237,10 +237,12 @@ class KillPlan {
    */
   next(killsBefore: number, isShort: boolean): Pick<Life, 'kill' | 'killAfterMs'> {
     const share = (isShort ? 0.1 : 1) / (1 + killsBefore)
-    if (this.#only === null && this.#random.below(4) === 0) {
+    const kill = this.#first.shift()
+    if (kill !== undefined) return { kill, killAfterMs: null }
+    if (this.#random.below(4) === 0) {
       return { kill: null, killAfterMs: Math.ceil(this.#random.next() * this.#tookMs * share * 0.8) }
     }
-    if (this.#points.length === 0) this.#points = shuffled(this.#only ?? CRASH_POINTS, this.#random)
+    if (this.#points.length === 0) this.#points = shuffled(CRASH_POINTS, this.#random)
     const point = this.#points.pop()!
     const passes = Math.max(1, Math.floor(this.#passes[point] * share * 0.5))
     return { kill: { point, pass: 1 + this.#random.below(passes) }, killAfterMs: null }

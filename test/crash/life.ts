@@ -3,6 +3,12 @@ import { join } from 'node:path'
 import type { CrashPoint } from '../../src/base/crash-points.ts'
 import type { Breakage } from './breakage.ts'
 
+/** A process kills itself at this pass through a crash point. */
+export interface Kill {
+  readonly point: CrashPoint
+  readonly pass: number
+}
+
 /** How one process runs, and how it ends. */
 export interface Life {
   /** Of what is random in it: names of topics' files among others, so never the same in two lives. */
@@ -10,8 +16,7 @@ export interface Life {
   readonly sliceBytes: number
   readonly commitIntervalMs: number
   readonly transactionBytesMax: number
-  /** It kills itself at this pass through a crash point. */
-  readonly kill: { readonly point: CrashPoint; readonly pass: number } | null
+  readonly kill: Kill | null
   /** It is killed so long after it began to open the directory. */
   readonly killAfterMs: number | null
   readonly breakage: Breakage | null
