@@ -22,8 +22,16 @@ export function waitingText(millrace: Millrace, statementText: string): string |
 }
 
 function sourcesOf(relation: Relation): readonly string[] {
-  if (relation.kind === 'source-relation') return [relation.name.name]
-  return [...sourcesOf(relation.left), relation.right.name.name]
+  switch (relation.kind) {
+    case 'source-relation':
+      return [relation.name.name]
+    case 'join-relation':
+      return [...sourcesOf(relation.left), ...sourcesOf(relation.right)]
+    case 'subquery-relation':
+      return sourcesOf(relation.query.from)
+    case 'union-relation':
+      return relation.branches.flatMap((branch) => sourcesOf(branch.from))
+  }
 }
 
 /** Records in a topic, all partitions together. */

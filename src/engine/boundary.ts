@@ -75,6 +75,29 @@ export class OperatorBoundary implements Boundary {
   }
 }
 
+/** Rows of several streams that become one: merged by time over the inputs. */
+export class UnionBoundary implements Boundary {
+  readonly output = new Subject<Batch>()
+  readonly #inboxes: Batch[][]
+
+  constructor(inputs: number) {
+    this.#inboxes = Array.from({ length: inputs }, () => [])
+  }
+
+  receive(input: number, batch: Batch): void {
+    if (batch.size > 0) this.#inboxes[input]!.push(batch)
+  }
+
+  drain(): undefined {
+    const waiting = this.#inboxes.flatMap((inbox) =>
+      inbox.length === 0 ? [] : [concatenate(inbox.splice(0))],
+    )
+    if (waiting.length > 0) this.output.next(mergeByTime(waiting))
+  }
+
+  flush(): void {}
+}
+
 /** Rows that came through an exchange: merged by time over the partitions they came from. */
 export class EntryBoundary implements Boundary {
   readonly output = new Subject<Batch>()

@@ -49,6 +49,9 @@ function visit(node: PlanNode, wanted: Needed, into: Map<SourceNode, ReadonlySet
     case 'alert':
       visit(node.input, 'all', into)
       return
+    case 'union':
+      for (const input of node.inputs) visit(input, 'all', into)
+      return
     default:
       visit(node.left, 'all', into)
       visit(node.right, 'all', into)

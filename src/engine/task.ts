@@ -7,7 +7,7 @@ import type { PlanNode, SourceNode } from '../plan/plan-node.ts'
 import { inputsOf } from '../plan/plan-node.ts'
 import type { TaskStores } from '../state/store.ts'
 import type { Batch } from './batch.ts'
-import { EntryBoundary, Failure, OperatorBoundary, type Boundary } from './boundary.ts'
+import { EntryBoundary, Failure, OperatorBoundary, UnionBoundary, type Boundary } from './boundary.ts'
 import { compileOverBatch, compileOverRow, type CompileContext } from './compile/cursor.ts'
 import { flatMap } from './flat-map.ts'
 import { idOf, isExchange, type ExchangeNode, type SubTopology } from './graph.ts'
@@ -191,6 +191,17 @@ export class Task {
           map(flatMap(node, this.#environment.compile.functions, this.#environment.compile, this.#onError)),
           keep((batch) => batch.size > 0),
         )
+      case 'union': {
+        const boundary = new UnionBoundary(node.inputs.length)
+        node.inputs.forEach((input, i) =>
+          this.#build(input).subscribe({
+            next: this.#failure.guard((batch) => boundary.receive(i, batch)),
+            error: (error: unknown) => this.#failure.set(error),
+          }),
+        )
+        this.#boundaries.push(boundary)
+        return boundary.output
+      }
       default:
         return this.#operator(
           node,

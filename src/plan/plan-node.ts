@@ -20,6 +20,7 @@ export type PlanNode =
   | StreamTableJoinNode
   | TableTableJoinNode
   | ForeignKeyJoinNode
+  | UnionNode
   | AlertNode
 
 interface NodeBase {
@@ -159,6 +160,12 @@ export interface ForeignKeyJoinNode extends NodeBase {
   readonly foreignKey: Expr
 }
 
+/** The rows of several streams of one schema, merged by time; at one time, the earlier input's come first. */
+export interface UnionNode extends NodeBase {
+  readonly kind: 'union'
+  readonly inputs: readonly PlanNode[]
+}
+
 /**
  * Follows one alert instance per key over a table (or stream) of conditions. A row present (or a stream
  * row arriving) means the condition holds for its key; a deletion, or a closed window without a row,
@@ -198,6 +205,8 @@ export function inputsOf(node: PlanNode): readonly PlanNode[] {
     case 'table-table-join':
     case 'foreign-key-join':
       return [node.left, node.right]
+    case 'union':
+      return node.inputs
     default:
       return unreachable(node)
   }

@@ -66,6 +66,8 @@ function describeNode(node: PlanNode): string {
       return `stream-table ${node.join.toLowerCase()} join`
     case 'table-table-join':
       return `table-table ${node.join.toLowerCase()} join`
+    case 'union':
+      return 'union'
     case 'foreign-key-join':
       return `foreign-key ${node.join.toLowerCase()} join on ${bare(printExpression(node.foreignKey))}`
     case 'alert': {

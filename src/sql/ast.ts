@@ -422,7 +422,10 @@ export type SelectItem =
       readonly at: Position
     }
 
-export type Relation = SourceRelation | JoinRelation
+export type Relation = ReadRelation | JoinRelation
+
+/** What a query reads, and joins put together. */
+export type ReadRelation = SourceRelation | SubqueryRelation | UnionRelation
 
 /** A stream or table by name. */
 export interface SourceRelation {
@@ -432,12 +435,31 @@ export interface SourceRelation {
   readonly at: Position
 }
 
+/**
+ * A query in FROM. A name defined by WITH is one too: the parser puts the query in each place of the
+ * name, so the same tree may stand in several places.
+ */
+export interface SubqueryRelation {
+  readonly kind: 'subquery-relation'
+  readonly query: Query
+  readonly alias: Identifier | null
+  readonly at: Position
+}
+
+/** `query UNION ALL query …`, read as `SELECT * FROM` this. The branches have neither EMIT nor what follows it. */
+export interface UnionRelation {
+  readonly kind: 'union-relation'
+  /** At least two. */
+  readonly branches: readonly Query[]
+  readonly at: Position
+}
+
 /** Joins associate to the left. */
 export interface JoinRelation {
   readonly kind: 'join-relation'
   readonly type: 'INNER' | 'LEFT' | 'RIGHT' | 'FULL'
   readonly left: Relation
-  readonly right: SourceRelation
+  readonly right: ReadRelation
   readonly within: WithinClause | null
   readonly on: Expression
   /** From the join's keyword to the end of ON. */

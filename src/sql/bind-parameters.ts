@@ -36,16 +36,18 @@ export function bindParameters(statement: Statement, parameters: Parameters): St
     })
   }
   const used = new Set<string>()
-  let count = 0
+  const places = parameterPlaces(statement)
+  const count = places.length
   const valueOf = (node: ParameterExpression): ParameterValue => {
-    const key = node.name ?? String(count++)
+    const number = places.indexOf(node.at.index)
+    const key = node.name ?? String(number)
     used.add(key)
     const matches = Array.isArray(parameters) === (node.name === null)
     if (matches && Object.hasOwn(parameters, key)) {
       const value = (parameters as Readonly<Record<string, ParameterValue | undefined>>)[key]
       if (value !== undefined) return value
     }
-    const what = node.name === null ? `parameter number ${count}` : `the parameter :${node.name}`
+    const what = node.name === null ? `parameter number ${number + 1}` : `the parameter :${node.name}`
     throw new SqlError('SQL_PARAMETER_UNBOUND', {
       message: `There is no value for ${what}.`,
       at: node.at,
@@ -79,6 +81,20 @@ function replaceParameters(
   }
   // The shape stays: only parameters are exchanged for other expressions.
   return visit(statement) as Statement
+}
+
+/** Where each `?` stands in the text, in order: a query that WITH names may stand in several places of the tree. */
+function parameterPlaces(statement: Statement): readonly number[] {
+  const places = new Set<number>()
+  const visit = (part: unknown): void => {
+    if (Array.isArray(part)) part.forEach(visit)
+    else if (typeof part === 'object' && part !== null) {
+      if (!isParameter(part)) Object.values(part).forEach(visit)
+      else if (part.name === null) places.add(part.at.index)
+    }
+  }
+  visit(statement)
+  return [...places].sort((a, b) => a - b)
 }
 
 function isParameter(part: object): part is ParameterExpression {

@@ -1,5 +1,5 @@
 import { EOF, type IToken } from 'chevrotain'
-import { SqlError } from '../base/errors.ts'
+import { SqlError, type Position } from '../base/errors.ts'
 import type {
   Duration,
   Expression,
@@ -10,7 +10,7 @@ import type {
   Query,
   Relation,
   SelectItem,
-  SourceRelation,
+  ReadRelation,
   TimeUnit,
   WindowClause,
   WithinClause,
@@ -18,18 +18,79 @@ import type {
 import type { Alternatives } from './grammar-base.ts'
 import { ExpressionGrammar } from './grammar-expression.ts'
 import { placeOf } from './lexer.ts'
+import { withNamedQueries, type NamedQuery } from './named-queries.ts'
 import * as T from './tokens.ts'
 import { K } from './tokens.ts'
 
 /** Queries: clauses, joins, windows. */
 export abstract class QueryGrammar extends ExpressionGrammar {
   /**
-   * query : SELECT selectItem (',' selectItem)* FROM relation (WINDOW window)? (WHERE expression)?
-   *         (GROUP BY valueList)? (PARTITION BY valueList)? (HAVING expression)?
+   * query : (WITH namedQuery (',' namedQuery)*)? selectClauses (UNION ALL unionBranch)*
    *         (EMIT (CHANGES | FINAL))? (ORDER BY orderItem (',' orderItem)*)?
    *         (LIMIT INTEGER_VALUE)? (OFFSET INTEGER_VALUE)?
    */
   query = this.RULE('query', (): Query => {
+    const start = this.LA(1)
+    const named: NamedQuery[] = []
+    this.OPTION6(() => {
+      this.CONSUME(K.WITH)
+      this.AT_LEAST_ONE_SEP3({ SEP: T.Comma, DEF: () => named.push(this.SUBRULE(this.namedQuery)) })
+    })
+    const branches = [this.selectClauses()]
+    this.MANY(() => {
+      this.CONSUME(K.UNION)
+      this.CONSUME(K.ALL)
+      branches.push(this.SUBRULE(this.unionBranch))
+    })
+    const body = branches.length === 1 ? branches[0]! : unionOf(branches, this.placeFrom(start))
+    const emit = this.OPTION7(() => this.SUBRULE(this.emit))
+    const orderBy: OrderItem[] = []
+    this.OPTION8(() => {
+      this.CONSUME(K.ORDER)
+      this.CONSUME(K.BY)
+      this.AT_LEAST_ONE_SEP2({ SEP: T.Comma, DEF: () => orderBy.push(this.SUBRULE(this.orderItem)) })
+    })
+    const limit = this.OPTION9(() => {
+      const limitStart = this.CONSUME(K.LIMIT)
+      const value = this.wholeNumber(this.CONSUME(T.IntegerNumber))
+      return { value, at: this.placeFrom(limitStart) }
+    })
+    const offset = this.OPTION1(() => {
+      const offsetStart = this.CONSUME(K.OFFSET)
+      const value = this.wholeNumber(this.CONSUME2(T.IntegerNumber))
+      return { value, at: this.placeFrom(offsetStart) }
+    })
+    const query: Query = {
+      ...body,
+      emit: emit ?? null,
+      orderBy,
+      limit: limit ?? null,
+      offset: offset ?? null,
+      at: this.placeFrom(start),
+    }
+    return named.length === 0 || this.RECORDING_PHASE ? query : withNamedQueries(query, named)
+  })
+
+  /** unionBranch : selectClauses */
+  unionBranch = this.RULE('unionBranch', (): Query => this.selectClauses())
+
+  /** namedQuery : identifier AS '(' query ')' */
+  namedQuery = this.RULE('namedQuery', (): NamedQuery => {
+    const name = this.SUBRULE(this.identifier)
+    this.CONSUME(K.AS)
+    this.CONSUME(T.OpenParen)
+    const query = this.SUBRULE(this.query)
+    this.CONSUME(T.CloseParen)
+    return { name, query }
+  })
+
+  /**
+   * selectClauses : SELECT selectItem (',' selectItem)* FROM relation (WINDOW window)? (WHERE expression)?
+   *                 (GROUP BY valueList)? (PARTITION BY valueList)? (HAVING expression)?
+   *
+   * Part of the rules that begin with it, not a rule of its own: mistakes in it are mistakes in the query.
+   */
+  private selectClauses(): Query {
     const start = this.CONSUME(K.SELECT)
     const items: SelectItem[] = []
     this.AT_LEAST_ONE_SEP({ SEP: T.Comma, DEF: () => items.push(this.SUBRULE(this.selectItem)) })
@@ -46,23 +107,6 @@ export abstract class QueryGrammar extends ExpressionGrammar {
       this.CONSUME(K.HAVING)
       return this.SUBRULE2(this.expression)
     })
-    const emit = this.OPTION6(() => this.SUBRULE(this.emit))
-    const orderBy: OrderItem[] = []
-    this.OPTION8(() => {
-      this.CONSUME(K.ORDER)
-      this.CONSUME(K.BY)
-      this.AT_LEAST_ONE_SEP2({ SEP: T.Comma, DEF: () => orderBy.push(this.SUBRULE(this.orderItem)) })
-    })
-    const limit = this.OPTION7(() => {
-      const limitStart = this.CONSUME(K.LIMIT)
-      const value = this.wholeNumber(this.CONSUME(T.IntegerNumber))
-      return { value, at: this.placeFrom(limitStart) }
-    })
-    const offset = this.OPTION9(() => {
-      const offsetStart = this.CONSUME(K.OFFSET)
-      const value = this.wholeNumber(this.CONSUME2(T.IntegerNumber))
-      return { value, at: this.placeFrom(offsetStart) }
-    })
     return {
       kind: 'query',
       items,
@@ -72,13 +116,13 @@ export abstract class QueryGrammar extends ExpressionGrammar {
       groupBy: groupBy ?? null,
       partitionBy: partitionBy ?? null,
       having: having ?? null,
-      emit: emit ?? null,
-      orderBy,
-      limit: limit ?? null,
-      offset: offset ?? null,
+      emit: null,
+      orderBy: [],
+      limit: null,
+      offset: null,
       at: this.placeFrom(start),
     }
-  })
+  }
 
   /** orderItem : expression (ASC | DESC)? (NULLS (FIRST | LAST))? */
   orderItem = this.RULE('orderItem', (): OrderItem => {
@@ -175,10 +219,21 @@ export abstract class QueryGrammar extends ExpressionGrammar {
     return relation
   })
 
-  /** source : identifier (AS? identifier)? */
-  source = this.RULE('source', (): SourceRelation => {
+  /** source : (identifier | '(' query ')') (AS? identifier)? */
+  source = this.RULE('source', (): ReadRelation => {
     const start = this.LA(1)
-    const name = this.SUBRULE(this.identifier)
+    let query: Query | null = null
+    let name: Identifier | null = null
+    this.OR([
+      { ALT: () => (name = this.SUBRULE(this.identifier)) },
+      {
+        ALT: () => {
+          this.CONSUME(T.OpenParen)
+          query = this.SUBRULE(this.query)
+          this.CONSUME(T.CloseParen)
+        },
+      },
+    ])
     let alias: Identifier | null = null
     this.OPTION({
       GATE: () => !this.isClauseAhead(),
@@ -187,7 +242,10 @@ export abstract class QueryGrammar extends ExpressionGrammar {
         alias = this.SUBRULE2(this.identifier)
       },
     })
-    return { kind: 'source-relation', name, alias, at: this.placeFrom(start) }
+    const at = this.placeFrom(start)
+    return query === null
+      ? { kind: 'source-relation', name: name!, alias, at }
+      : { kind: 'subquery-relation', query, alias, at }
   })
 
   /** Whether non-reserved words ahead begin a clause rather than being an alias. */
@@ -198,6 +256,8 @@ export abstract class QueryGrammar extends ExpressionGrammar {
       case K.PARTITION:
       case K.ORDER:
         return this.isAhead(2, K.BY)
+      case K.UNION:
+        return this.isAhead(2, K.ALL)
       case K.OFFSET:
         return this.isAhead(2, T.IntegerNumber)
       case K.FOR:
@@ -446,6 +506,20 @@ export abstract class QueryGrammar extends ExpressionGrammar {
     ])
     return { mode, at: this.placeFrom(start) }
   })
+}
+
+/** The branches as one query that reads all of them. */
+function unionOf(branches: readonly Query[], at: Position): Query {
+  return {
+    ...branches[0]!,
+    items: [{ kind: 'all-columns', source: null, at: branches[0]!.at }],
+    from: { kind: 'union-relation', branches, at },
+    window: null,
+    where: null,
+    groupBy: null,
+    partitionBy: null,
+    having: null,
+  }
 }
 
 const UNIT_MS: Readonly<Record<TimeUnit, number>> = {

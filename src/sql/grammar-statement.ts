@@ -441,9 +441,12 @@ export class StatementGrammar extends QueryGrammar {
       {
         ALT: () => {
           const properties =
-            this.OPTION(() => {
-              this.CONSUME(K.WITH)
-              return this.SUBRULE(this.properties)
+            this.OPTION({
+              GATE: () => this.isAhead(2, T.OpenParen),
+              DEF: () => {
+                this.CONSUME(K.WITH)
+                return this.SUBRULE(this.properties)
+              },
             }) ?? []
           return { kind: 'insert-select', target, properties, query: this.SUBRULE(this.query) }
         },

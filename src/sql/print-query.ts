@@ -6,14 +6,17 @@ import type {
   Query,
   Relation,
   SelectItem,
-  SourceRelation,
+  ReadRelation,
   WindowClause,
 } from './ast.ts'
 import { printExpression, printName, printPrimary, printValue } from './print-expression.ts'
 
 /** A query as SQL text on one line, without `;`. */
 export function printQuery(query: Query): string {
-  const parts = [`SELECT ${query.items.map(printItem).join(', ')}`, `FROM ${printRelation(query.from)}`]
+  const parts =
+    query.from.kind === 'union-relation'
+      ? [query.from.branches.map(printQuery).join(' UNION ALL ')]
+      : [`SELECT ${query.items.map(printItem).join(', ')}`, `FROM ${printRelation(query.from)}`]
   if (query.window !== null) parts.push(printWindow(query.window))
   if (query.where !== null) parts.push(`WHERE ${printExpression(query.where)}`)
   if (query.groupBy !== null) parts.push(`GROUP BY ${printList(query.groupBy)}`)
@@ -45,7 +48,7 @@ function printItem(item: SelectItem): string {
 }
 
 function printRelation(relation: Relation): string {
-  if (relation.kind === 'source-relation') return printSource(relation)
+  if (relation.kind !== 'join-relation') return printSource(relation)
   const within =
     relation.within === null
       ? ''
@@ -54,8 +57,11 @@ function printRelation(relation: Relation): string {
   return `${printRelation(relation.left)} ${relation.type} JOIN ${printSource(relation.right)}${within} ON ${on}`
 }
 
-function printSource(source: SourceRelation): string {
-  return printName(source.name) + (source.alias === null ? '' : ` AS ${printName(source.alias)}`)
+function printSource(relation: ReadRelation): string {
+  if (relation.kind === 'union-relation') return relation.branches.map(printQuery).join(' UNION ALL ')
+  const read =
+    relation.kind === 'source-relation' ? printName(relation.name) : `(${printQuery(relation.query)})`
+  return read + (relation.alias === null ? '' : ` AS ${printName(relation.alias)}`)
 }
 
 function printBounds({ before, after }: { readonly before: Duration; readonly after: Duration }): string {

@@ -106,8 +106,11 @@ function outsideTheDialect({ found, before, rule, index }: Mistake): WrittenHint
     is(setOperation === before ? found : before, K.SELECT, K.ALL, T.Identifier)
   ) {
     return {
-      message: `There is no ${setOperation.image.toUpperCase()}.`,
-      hint: 'Let several INSERT INTO … SELECT statements write to one stream.',
+      message: `There is no ${setOperation.image.toUpperCase()}${setOperation.image.toUpperCase() === 'UNION' ? ' without ALL' : ''}.`,
+      hint:
+        setOperation.image.toUpperCase() === 'UNION'
+          ? 'UNION ALL keeps every row, also equal ones.'
+          : 'Let several INSERT INTO … SELECT statements write to one stream.',
     }
   }
   return undefined
@@ -118,7 +121,6 @@ const FOREIGN_STATEMENTS: Readonly<Record<string, string>> = {
   DELETE: 'Rows of a table end with a record that has their key and no value.',
   TRUNCATE: 'DROP … DELETE TOPIC removes a source with its records.',
   MERGE: 'INSERT INTO … VALUES … replaces the row of its key in a table.',
-  WITH: 'Make the part a stream or table of its own with CREATE … AS.',
   USE: 'There is one catalog.',
   BEGIN: 'Every statement stands for itself.',
   COMMIT: 'Every statement stands for itself.',
@@ -131,7 +133,7 @@ function subQuery({ found, after, inside }: Mistake): WrittenHint | undefined {
   if (!isSelect || !inside('query')) return undefined
   return {
     message: 'A query cannot stand inside another one.',
-    hint: 'Make it a stream or table of its own with CREATE … AS.',
+    hint: 'It can in FROM: SELECT … FROM (SELECT …) AS name. Elsewhere join what it gives.',
   }
 }
 

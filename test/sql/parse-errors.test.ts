@@ -55,12 +55,12 @@ describe('one mistake, one error with its place and what to do', () => {
     ],
     ['/* SELECT', '1:1 The comment has no closing */. | Close the comment with */.'],
     [
-      'SELECT * FROM (SELECT * FROM x);',
-      '1:15 A query cannot stand inside another one. | Make it a stream or table of its own with CREATE … AS.',
+      'SELECT * FROM a WHERE b IN (SELECT c FROM d);',
+      '1:29 A query cannot stand inside another one. | It can in FROM: SELECT … FROM (SELECT …) AS name. Elsewhere join what it gives.',
     ],
     [
       'SELECT * FROM a UNION SELECT * FROM b;',
-      '1:23 There is no UNION. | Let several INSERT INTO … SELECT statements write to one stream.',
+      '1:23 There is no UNION without ALL. | UNION ALL keeps every row, also equal ones.',
     ],
     [
       'SELECT COUNT(DISTINCT x) FROM s;',

@@ -68,7 +68,8 @@ interface GroupKey {
 export function planAggregation(request: AggregationRequest): Aggregation {
   const { query, selected, scope, typing, context } = request
   const groupBy = query.groupBy
-  if (groupBy === null && request.use.kind === 'sink') throw missingGroupBy(request)
+  if (groupBy === null && (request.use.kind === 'sink' || request.use.kind === 'derived'))
+    throw missingGroupBy(request)
   if (groupBy?.items.length === 0) {
     throw new SqlError('SQL_EMPTY_GROUP_BY', {
       message: 'GROUP BY needs at least one expression.',
@@ -199,7 +200,9 @@ export function planAggregation(request: AggregationRequest): Aggregation {
 }
 
 function missingGroupBy(request: AggregationRequest): SqlError {
-  const what = request.use.kind === 'sink' ? request.use.what : 'The query'
+  const { use } = request
+  const what =
+    use.kind === 'sink' ? use.what : use.kind === 'derived' ? `The sub-query ${use.name}` : 'The query'
   return new SqlError('SQL_AGGREGATE_WITHOUT_GROUP_BY', {
     message: `${what} has ${request.query.having === null ? 'an aggregate function' : 'HAVING'} but no GROUP BY clause.`,
     at: request.query.having?.at ?? request.query.items[0]!.at,

@@ -11,7 +11,14 @@ import { planJoins, typeJoins } from './plan-join.ts'
 import { planPartitionBy } from './plan-partition-by.ts'
 import { planSource } from './plan-source.ts'
 import { planTableFunctions } from './plan-table-functions.ts'
-import { projectForClient, projectForSink, projectKeysAsSelected, type ResultColumn } from './projection.ts'
+import { planDerived } from './plan-derived.ts'
+import {
+  projectDerived,
+  projectForClient,
+  projectForSink,
+  projectKeysAsSelected,
+  type ResultColumn,
+} from './projection.ts'
 import { QueryScope } from './query-scope.ts'
 import { querySources } from './query-sources.ts'
 import { selectList } from './select-list.ts'
@@ -22,6 +29,8 @@ import { settleNull } from './untyped-null.ts'
 export type QueryUse =
   /** CREATE … AS, INSERT INTO: keys must be selected; `name` for errors. */
   | { readonly kind: 'sink'; readonly name: string; readonly what: string }
+  /** A sub-query. */
+  | { readonly kind: 'derived'; readonly name: string }
   /** A push query. */
   | { readonly kind: 'client' }
   /** An alert: its condition is no filter but a column's worth of truth. */
@@ -35,7 +44,6 @@ export interface PlannedQuery {
   readonly shown: readonly string[]
   /** The source whose formats and topic are the defaults of the result. */
   readonly leftMost: DataSource
-  readonly sources: readonly DataSource[]
   /** PARTITION BY NULL: rows have no key. */
   readonly keyRemoved: boolean
   /** Partitions of the rows where they are made, if known. */
@@ -46,8 +54,10 @@ export interface PlannedQuery {
 
 /** Analyses a query and plans it: source, join, WHERE, PARTITION BY or GROUP BY with HAVING, SELECT. */
 export function planQuery(query: Query, use: QueryUse, context: PrepareContext): PlannedQuery {
-  const persistent = use.kind === 'sink'
-  const sources = querySources(query.from, context)
+  const persistent = use.kind === 'sink' || use.kind === 'derived'
+  const sources = querySources(query.from, context, (relation, alias) =>
+    planDerived(relation, alias, context),
+  )
   checkSources(
     query,
     sources.all.map((s) => s.source),
@@ -130,7 +140,6 @@ export function planQuery(query: Query, use: QueryUse, context: PrepareContext):
   function finish(input: KeyedNode, columns: readonly ResultColumn[], condition: Expr | null): PlannedQuery {
     const common = {
       leftMost: sources.all[0]!.source,
-      sources: sources.all.map((s) => s.source),
       keyRemoved: partitioningRemovesKey(query),
       partitions: input.partitions,
     }
@@ -148,6 +157,11 @@ export function planQuery(query: Query, use: QueryUse, context: PrepareContext):
     if (use.kind === 'client') {
       const { node, shown } = projectForClient(input, columns)
       return { ...common, root: node, output: node.output, shown, condition: null }
+    }
+    if (use.kind === 'derived') {
+      const derived = projectDerived(input, columns, use.name, query.at)
+      const shown = columns.map((c) => c.name)
+      return { ...common, root: derived, output: derived.output, shown, condition: null }
     }
     const keysAsSelected =
       isOn(context.settings, 'ksql.new.query.planner.enabled', false) &&

@@ -4,8 +4,9 @@ import type { PrepareContext } from './context.ts'
 import type { KeyedNode } from './keyed-node.ts'
 import type { QuerySource } from './query-sources.ts'
 
-/** Reads one stream or table as it is. */
+/** Reads one stream or table as it is; or what a sub-query gives. */
 export function planSource(one: QuerySource, context: PrepareContext): KeyedNode {
+  if (one.derived !== null) return one.derived
   const node: SourceNode = {
     kind: 'source',
     source: one.source,

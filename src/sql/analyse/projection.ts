@@ -1,6 +1,6 @@
 import { SqlError, type Position } from '../../base/errors.ts'
 import type { Expr } from '../../plan/expression.ts'
-import type { PlanNode, ProjectNode } from '../../plan/plan-node.ts'
+import type { PlanNode, ProjectNode, RekeyNode } from '../../plan/plan-node.ts'
 import { findColumn, keyColumns, type Column, type ColumnRole } from '../../plan/schema.ts'
 import type { KeyColumn, KeyedNode } from './keyed-node.ts'
 import { freeName } from './plan-source.ts'
@@ -44,6 +44,44 @@ export function projectForSink(
   }
   checkDistinct(columns)
   return project(input.node, keys, values)
+}
+
+/**
+ * The last step of a sub-query. Its rows have the key of its input where the key is selected; a stream's
+ * rows may do without, a table's are told apart by it.
+ */
+export function projectDerived(
+  input: KeyedNode,
+  columns: readonly ResultColumn[],
+  name: string,
+  at: Position,
+): ProjectNode | RekeyNode {
+  checkDistinct(columns)
+  const chosen = input.keys.map((key) => chooseKey(key, columns))
+  if (input.node.output === 'table') checkMissing(input, chosen, name, at)
+  if (chosen.some((of) => of.length === 0)) {
+    return {
+      kind: 'rekey',
+      input: input.node,
+      keys: [],
+      values: columns.map((c) => c.expr),
+      nullKeys: 'keep',
+      partitions: null,
+      schema: { columns: columns.map((c): Column => ({ name: c.name, type: c.expr.type, role: 'value' })) },
+      output: 'stream',
+      windowed: null,
+    }
+  }
+  const isKey = new Set(chosen.map((of) => of[0]!))
+  const keys = input.keys.map((key, i) => ({
+    name: chosen[i]![0]!.name,
+    expr: keyReference(input.node, key),
+  }))
+  return project(
+    input.node,
+    keys,
+    columns.filter((c) => !isKey.has(c)),
+  )
 }
 
 /** The same for the reference's other planner: keys in the order of the SELECT list, which may leave them out. */

@@ -22,7 +22,13 @@ import { settleNull } from './untyped-null.ts'
 export function preparePullQuery(statement: QueryStatement, context: PrepareContext): PullQuery {
   const { query } = statement
   checkClauses(query, context)
-  const { all } = querySources(query.from, context)
+  const { all } = querySources(query.from, context, (relation) => {
+    throw new SqlError('SQL_PULL_CLAUSE', {
+      message: `Pull queries ask one stream or table by name, not ${relation.kind === 'union-relation' ? 'a UNION' : 'a sub-query'}.`,
+      at: relation.at,
+      hint: 'Add EMIT CHANGES for a push query, or make a table with CREATE TABLE … AS SELECT and ask that.',
+    })
+  })
   const { source } = all[0]!
   checkQueryable(source, query.from.at, context)
   const scope = new QueryScope(all, false, 'SELECT')

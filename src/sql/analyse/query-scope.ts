@@ -131,11 +131,11 @@ function columnsOf(source: QuerySource, isJoin: boolean): SourceColumn[] {
     name: isJoin ? `${source.alias}_${column}` : column,
   })
   const columns = source.source.schema.columns.map((c) => make(c.name, c.type, c.role))
-  const pseudo = [
-    make('ROWTIME', BIGINT, 'pseudo'),
-    make('ROWPARTITION', INTEGER, 'pseudo'),
-    make('ROWOFFSET', BIGINT, 'pseudo'),
-  ]
+  const pseudo = [make('ROWTIME', BIGINT, 'pseudo')]
+  // What a query gives has no place in a topic.
+  if (source.derived === null) {
+    pseudo.push(make('ROWPARTITION', INTEGER, 'pseudo'), make('ROWOFFSET', BIGINT, 'pseudo'))
+  }
   if (source.source.windowedKey !== null) {
     pseudo.push(make('WINDOWSTART', BIGINT, 'pseudo'), make('WINDOWEND', BIGINT, 'pseudo'))
   }

@@ -1,14 +1,26 @@
 import { SqlError } from '../../base/errors.ts'
 import type { DataSource } from '../../plan/data-source.ts'
-import type { Identifier, JoinRelation, Relation, SourceRelation } from '../ast.ts'
+import type { Identifier, JoinRelation, ReadRelation, Relation } from '../ast.ts'
 import { isOn, type PrepareContext } from './context.ts'
+import type { KeyedNode } from './keyed-node.ts'
 import { didYouMean } from './nearest-name.ts'
 
 /** A stream or table a query reads, under the name it has there. */
 export interface QuerySource {
   readonly alias: string
   readonly source: DataSource
-  readonly relation: SourceRelation
+  readonly relation: ReadRelation
+  /** Set for a sub-query: what computes its rows. `source` then describes these, and no topic. */
+  readonly derived: KeyedNode | null
+}
+
+/** A sub-query planned. */
+export type Derive = (
+  relation: Exclude<ReadRelation, { readonly kind: 'source-relation' }>,
+  alias: string,
+) => {
+  readonly source: DataSource
+  readonly derived: KeyedNode
 }
 
 /** What a query reads: the first source, and the joins to it from left to right. */
@@ -37,9 +49,9 @@ export function findSource(name: Identifier, context: PrepareContext): DataSourc
 }
 
 /** The sources of a FROM clause. @throws SqlError for unknown sources and aliases used twice */
-export function querySources(from: Relation, context: PrepareContext): QuerySources {
+export function querySources(from: Relation, context: PrepareContext, derive: Derive): QuerySources {
   const joins: JoinRelation[] = []
-  const relations: SourceRelation[] = []
+  const relations: ReadRelation[] = []
   let relation = from
   while (relation.kind === 'join-relation') {
     joins.unshift(relation)
@@ -47,13 +59,18 @@ export function querySources(from: Relation, context: PrepareContext): QuerySour
     relation = relation.left
   }
   relations.unshift(relation)
-  const all = relations.map((r): QuerySource => ({
-    alias: (r.alias ?? r.name).name,
-    source: findSource(r.name, context),
-    relation: r,
-  }))
+  const all = relations.map((r): QuerySource => {
+    if (r.kind === 'source-relation') {
+      const alias = (r.alias ?? r.name).name
+      return { alias, source: findSource(r.name, context), relation: r, derived: null }
+    }
+    const alias = r.kind === 'subquery-relation' ? (r.alias?.name ?? 'SUBQUERY') : 'UNION'
+    return { alias, relation: r, ...derive(r, alias) }
+  })
   for (const [i, one] of all.entries()) {
-    const same = all.slice(0, i).find((other) => other.source.name === one.source.name)
+    const same = all
+      .slice(0, i)
+      .find((other) => one.derived === null && other.source.name === one.source.name)
     if (same !== undefined && isOn(context.settings, 'millrace.compatibility', false)) {
       throw new SqlError('SQL_SELF_JOIN', {
         message: `${one.source.name} can't be joined with itself.`,
