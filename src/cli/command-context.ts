@@ -1,5 +1,6 @@
 import type { Millrace, MillraceOptions, RuntimeProblem } from '../runtime/millrace.ts'
 import { errorText, exitCodeFor } from './error-text.ts'
+import { loadFunctions } from './load-functions.ts'
 import type { Terminal } from './terminal.ts'
 
 /** What a command works with. */
@@ -13,6 +14,8 @@ export interface CommandContext {
 /** Options every command has. */
 export interface CommonOptions {
   readonly dataDir: string
+  /** Modules with functions of the user. */
+  readonly functions?: readonly string[]
 }
 
 /**
@@ -28,7 +31,11 @@ export async function withMillrace(
 ): Promise<number> {
   let millrace: Millrace | undefined
   try {
-    millrace = await context.open({ dataDirectory: options.dataDir, ...(onProblem && { onProblem }) })
+    millrace = await context.open({
+      dataDirectory: options.dataDir,
+      functions: await loadFunctions(options.functions ?? []),
+      ...(onProblem && { onProblem }),
+    })
     return await work(millrace)
   } catch (error) {
     context.terminal.err(errorText(error, context.terminal))

@@ -57,6 +57,7 @@ export function program(context: () => CommandContext): Command {
       )
 
   command('run <file...>', 'run the statements of SQL files and keep their queries going')
+    .addOption(functionsOption())
     .option('--until-idle', 'end when every query has consumed and committed all its input')
     .option('--json', 'rows as one JSON object each, nothing else on stdout')
     .action(async (files: string[], options: RunCommandOptions) => {
@@ -65,6 +66,7 @@ export function program(context: () => CommandContext): Command {
     })
 
   command('sql', 'the interactive shell; or statements, once')
+    .addOption(functionsOption())
     .option('-e, --execute <statements>', 'run these and end')
     .option('-f, --file <file>', 'run the statements of a file and end')
     .option('-d, --define <name=value>', 'define a variable; may be repeated', definitions)
@@ -200,6 +202,12 @@ export function program(context: () => CommandContext): Command {
 async function openMillrace(options: MillraceOptions): Promise<Millrace> {
   const runtime = await import('../runtime/millrace.ts')
   return runtime.Millrace.open(options)
+}
+
+function functionsOption(): Option {
+  return new Option('--functions <module>', 'register the functions a module exports; may be repeated')
+    .default([], 'none')
+    .argParser((file, before: readonly string[]) => [...before, file])
 }
 
 function wholeNumber(text: string): number {

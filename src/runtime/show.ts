@@ -247,7 +247,7 @@ export function describeFunction(name: string, { functions }: Shown): string {
     declaration.kind === 'aggregate'
       ? (declaration.examples ?? []).map(({ rows, parameters }) => {
           const given = rows.map((row) => `(${row})`).join(', ')
-          return `  of ${given}${parameters === undefined ? '' : ` with ${parameters}`}`
+          return `  of the rows ${given}${parameters === undefined ? '' : ` with ${parameters}`}`
         })
       : declaration.examples.map(([sql]) => `  ${sql}`)
   return [

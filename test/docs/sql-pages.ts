@@ -4,6 +4,7 @@ import { errorText } from '../../src/cli/error-text.ts'
 import { printResult } from '../../src/cli/result-printer.ts'
 import { inWholeText, scriptStatements } from '../../src/cli/script.ts'
 import { Millrace } from '../../src/runtime/millrace.ts'
+import type { UserFunction } from '../../src/runtime/user-functions.ts'
 
 /** A fenced block of a page. */
 interface Block {
@@ -35,8 +36,11 @@ const NOON: Clock = { ...systemClock, nowMs: () => Date.UTC(2026, 0, 1, 12) }
  * Runs the `sql` blocks of a page in order against one Millrace in memory. A `text` block that follows a
  * `sql` block at once is what the shell shows for it.
  */
-export async function runPage(page: string): Promise<readonly BlockOutcome[]> {
-  const millrace = await Millrace.open({ clock: NOON, commitIntervalMs: 10 })
+export async function runPage(
+  page: string,
+  functions: readonly UserFunction[] = [],
+): Promise<readonly BlockOutcome[]> {
+  const millrace = await Millrace.open({ clock: NOON, commitIntervalMs: 10, functions })
   try {
     const blocks = blocksOf(page)
     const outcomes: BlockOutcome[] = []
@@ -99,7 +103,7 @@ function tidy(output: string): string {
     .join('\n')
 }
 
-function blocksOf(page: string): readonly Block[] {
+export function blocksOf(page: string): readonly Block[] {
   return [...page.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)].map((match) => {
     const at = match.index + match[0].indexOf('\n') + 1
     return {
