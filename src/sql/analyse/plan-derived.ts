@@ -7,14 +7,18 @@ import { printType, sameType } from '../../plan/sql-type.ts'
 import type { Query, SubqueryRelation, UnionRelation } from '../ast.ts'
 import { isOn, type PrepareContext } from './context.ts'
 import type { KeyedNode } from './keyed-node.ts'
-import { planQuery, type PlannedQuery } from './plan-query.ts'
+import type { PlannedQuery } from './plan-query.ts'
 import { project } from './projection.ts'
+
+/** How a query inside another one is planned: `name` is its alias, for errors. */
+export type PlanInner = (query: Query, name: string) => PlannedQuery
 
 /** A sub-query as part of the plan around it: no topic lies between the two. */
 export function planDerived(
   relation: SubqueryRelation | UnionRelation,
   alias: string,
   context: PrepareContext,
+  plan: PlanInner,
 ): { readonly source: DataSource; readonly derived: KeyedNode } {
   if (isOn(context.settings, 'millrace.compatibility', false)) {
     throw new SqlError('SQL_SUBQUERY', {
@@ -27,8 +31,8 @@ export function planDerived(
     })
   }
   return relation.kind === 'union-relation'
-    ? planUnion(relation, alias, context)
-    : described(planQuery(relation.query, { kind: 'derived', name: alias }, context), alias)
+    ? planUnion(relation, alias, plan)
+    : described(plan(relation.query, alias), alias)
 }
 
 function described(
@@ -70,10 +74,10 @@ function described(
 function planUnion(
   relation: UnionRelation,
   alias: string,
-  context: PrepareContext,
+  plan: PlanInner,
 ): { readonly source: DataSource; readonly derived: KeyedNode } {
   const branches = relation.branches.map((query) => {
-    const planned = planQuery(query, { kind: 'derived', name: alias }, context)
+    const planned = plan(query, alias)
     if (planned.output === 'stream') return { query, planned }
     throw new SqlError('SQL_UNION_OF_TABLES', {
       message:

@@ -56,7 +56,9 @@ export interface PlannedQuery {
 export function planQuery(query: Query, use: QueryUse, context: PrepareContext): PlannedQuery {
   const persistent = use.kind === 'sink' || use.kind === 'derived'
   const sources = querySources(query.from, context, (relation, alias) =>
-    planDerived(relation, alias, context),
+    planDerived(relation, alias, context, (inner, name) =>
+      planQuery(inner, { kind: 'derived', name }, context),
+    ),
   )
   checkSources(
     query,
