@@ -11,6 +11,7 @@ const run = promisify(execFile)
 const ENTRIES: Readonly<Record<string, string>> = {
   millrace: resolve('src/index.ts'),
   'millrace/testing': resolve('src/testing/index.ts'),
+  './my-functions.ts': resolve('examples/user-functions/my-functions.ts'),
 }
 
 const programs = ['README.md', ...globSync('docs/**/*.md').toSorted()].flatMap((page) =>
@@ -25,7 +26,7 @@ beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'millrace-docs-'))
   programs.forEach(({ text }, i) => {
     const linked = text.replaceAll(
-      /from '(millrace(?:\/testing)?)'/g,
+      /from '(millrace(?:\/testing)?|\.\/my-functions\.ts)'/g,
       (_, name: string) => `from '${ENTRIES[name]!}'`,
     )
     writeFileSync(join(directory, `program-${i}.mts`), linked)
