@@ -64,6 +64,7 @@ export function planQuery(query: Query, use: QueryUse, context: PrepareContext):
     query,
     sources.all.map((s) => s.source),
     use,
+    context,
   )
   const isJoin = sources.joins.length > 0
   const used = new Set<string>()
@@ -210,11 +211,17 @@ export function containsAggregate(node: unknown, context: PrepareContext): boole
   return Object.values(node).some((part) => containsAggregate(part, context))
 }
 
-function checkSources(query: Query, sources: readonly DataSource[], use: QueryUse): void {
+function checkSources(
+  query: Query,
+  sources: readonly DataSource[],
+  use: QueryUse,
+  context: PrepareContext,
+): void {
   const windowedTable = sources.find((s) => s.kind === 'table' && s.windowedKey !== null)
-  if (use.kind !== 'client' && windowedTable !== undefined) {
+  const compatibility = isOn(context.settings, 'millrace.compatibility', false)
+  if ((compatibility ? use.kind !== 'client' : use.kind === 'alert') && windowedTable !== undefined) {
     throw new SqlError('SQL_WINDOWED_TABLE', {
-      message: `${windowedTable.name} is a windowed table, and persistent queries can't read those.`,
+      message: `${windowedTable.name} is a windowed table, and ${compatibility ? 'persistent queries' : 'alerts'} can't read those.`,
       at: query.from.at,
       hint: 'Ask it with pull or push queries, or build on its source.',
     })

@@ -92,7 +92,7 @@ const REFUSED: readonly (readonly [code: string, at: string, statement: string])
   ['SQL_LIMIT_NOT_POSSIBLE', 'LIMIT 1', 'CREATE STREAM o AS SELECT * FROM s EMIT CHANGES LIMIT 1;'],
   ['SQL_RESULT_KIND', '', 'CREATE TABLE o AS SELECT * FROM s;'],
   ['SQL_RESULT_KIND', '', 'CREATE STREAM o AS SELECT * FROM t;'],
-  ['SQL_WINDOWED_TABLE', 'w', 'CREATE TABLE o AS SELECT * FROM w;'],
+  ['SQL_WINDOWED_TABLE', 'w', 'CREATE ALERT o AS SELECT * FROM w;'],
   ['SQL_KEY_NOT_SELECTED', '', 'CREATE STREAM o AS SELECT n FROM s;'],
   ['SQL_KEY_TWICE', 'id AS b', 'CREATE STREAM o AS SELECT id AS a, id AS b, n FROM s;'],
   ['SQL_NO_VALUE_COLUMNS', '', 'CREATE STREAM o AS SELECT id FROM s;'],
