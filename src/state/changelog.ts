@@ -30,6 +30,23 @@ export function changelogKind(
   return 'unknown'
 }
 
+/** Whether a changelog key, at [start, end) of `bytes`, is that of an entry that has expired below `belowMs`. */
+export function expiredKeys(
+  belowMs: number,
+  by: 'start' | 'end',
+): (bytes: Uint8Array, start: number, end: number) => boolean {
+  const bound = Buffer.from(encodeWhole(belowMs), 'latin1')
+  const timeAt = by === 'start' ? 1 : 9
+  return (bytes, start, end) => {
+    if (bytes[start] !== ENTRY || end - start < timeAt + 8) return false
+    for (let i = 0; i < 8; i++) {
+      const difference = bytes[start + timeAt + i]! - bound[i]!
+      if (difference !== 0) return difference < 0
+    }
+    return false
+  }
+}
+
 /** Collects the changelog records of one store and cycle. */
 export class ChangelogWriter {
   readonly #batches = new RecordBatchWriter({ reuse: true })
@@ -37,6 +54,8 @@ export class ChangelogWriter {
   readonly #value = new CodecBuffer()
   /** Timestamp of records that have no time of their own, epoch ms. */
   nowMs = 0
+  /** As of the last {@link expired}; null: nothing was. Whoever takes it sets it back. */
+  expiredBelowMs: number | null = null
 
   get recordCount(): number {
     return this.#batches.recordCount
@@ -57,6 +76,7 @@ export class ChangelogWriter {
   }
 
   expired(belowMs: number): void {
+    this.expiredBelowMs = belowMs
     const value = this.#value
     value.clear()
     writeDouble(value, belowMs)

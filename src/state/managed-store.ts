@@ -5,6 +5,8 @@ import { verifyPage, damaged, type Page, type PageTable, type PageWrite } from '
 export interface ManagedStore {
   readonly name: string
   readonly fingerprint: string
+  /** Which time in an entry's key tells that it has expired; absent: entries do not expire. */
+  readonly expiresBy?: 'start' | 'end'
   /** Hands the changes of the open cycle to the changelog. The commit before it is decided. */
   flush(into: ChangelogWriter): void
   /** The flushed cycle is durable. */

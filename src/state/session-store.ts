@@ -31,6 +31,7 @@ interface SessionBucket<V> extends Bucket {
 export class PagedSessionStore<V> implements SessionStore<V>, ManagedStore {
   readonly name: string
   readonly fingerprint: string
+  readonly expiresBy = 'end'
   readonly checkpoint: CheckpointedStore
   readonly #codec: ValueCodec<V>
   readonly #context: StoreContext

@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts'
 import { QueryError, StorageError } from '../base/errors.ts'
 import type { GroupAppend, Log } from '../log/log.ts'
 import { walkRecords } from '../log/walk-records.ts'
-import { ChangelogWriter, changelogKind } from './changelog.ts'
+import { ChangelogWriter, changelogKind, expiredKeys } from './changelog.ts'
 import { pagesPrefix, type StoreRecord, type TaskRecord } from './checkpoint-record.ts'
 import { CodecReader, readDouble } from './codec-bytes.ts'
 import { PagedKeyValueStore } from './key-value-store.ts'
@@ -61,6 +61,8 @@ interface OpenStore {
   isNamed: boolean
   /** Records of the commit under way. */
   underWay: number
+  /** What the commit under way lets expire. */
+  expiring: number | null
 }
 
 const READ_BYTES_MAX = 1 << 20
@@ -178,7 +180,9 @@ export class TaskState implements TaskStores {
       changelog.nowMs = nowMs
       if (!open.isNamed) changelog.fingerprint(store.fingerprint)
       const named = changelog.recordCount
+      changelog.expiredBelowMs = null
       store.flush(changelog)
+      open.expiring = changelog.expiredBelowMs
       open.underWay = changelog.recordCount
       if (open.underWay === named) {
         changelog.clear()
@@ -206,6 +210,8 @@ export class TaskState implements TaskStores {
     underWay.forEach((open, i) => {
       open.position = baseOffsets[i]! + open.underWay
       open.isNamed = true
+      if (open.expiring !== null) this.#trim(open, open.expiring, baseOffsets[i]!)
+      open.expiring = null
       this.#unsavedRecords += open.underWay
       open.underWay = 0
       this.#changedSinceSave = true
@@ -302,7 +308,24 @@ export class TaskState implements TaskStores {
 
   /** For the checkpoint: it is stored. */
   written(): void {
-    for (const { store } of this.#stores.values()) store.checkpoint.written?.()
+    for (const open of this.#stores.values()) {
+      open.store.checkpoint.written?.()
+      this.#hold(open, open.saving)
+    }
+  }
+
+  /** A restore may begin at `position`: compaction keeps tombstones from there on. */
+  #hold({ topic }: OpenStore, position: number): void {
+    const { log } = this.#host
+    if (log.topic(topic) !== undefined) log.holdFrom(topic, this.partition, position)
+  }
+
+  /** Entries expired below `belowMs`, as a record at `offset` or behind it says: those before it may go. */
+  #trim({ store, topic }: OpenStore, belowMs: number, offset: number): void {
+    const { log } = this.#host
+    if (store.expiresBy === undefined || !Number.isSafeInteger(belowMs) || log.topic(topic) === undefined)
+      return
+    log.trim(topic, this.partition, offset, expiredKeys(belowMs, store.expiresBy))
   }
 
   /** For the checkpoint: what may be cleared now that it is written. */
@@ -321,6 +344,7 @@ export class TaskState implements TaskStores {
       saving: 0,
       isNamed: false,
       underWay: 0,
+      expiring: null,
     })
     return store
   }
@@ -340,6 +364,8 @@ export class TaskState implements TaskStores {
       }
     }
     this.#isOpeningPages = false
+    // Without a checkpoint every restore begins at the start, where no tombstone is needed.
+    if (this.#host.source === null) for (const open of stores) this.#hold(open, Number.MAX_SAFE_INTEGER)
     const ends = stores.map((open) => this.#changelogEnd(open))
     const total = ends.reduce((sum, end, i) => sum + Math.max(0, end - stores[i]!.position), 0)
     let done = 0
@@ -362,6 +388,7 @@ export class TaskState implements TaskStores {
     open.position = 0
     open.isNamed = false
     open.underWay = 0
+    open.expiring = null
   }
 
   /** Takes in the pages. What is wrong with them, or null. */
@@ -404,6 +431,7 @@ export class TaskState implements TaskStores {
         return `pages of store ${store.name} are missing or outdated`
       open.position = saved.position
       open.isNamed = saved.position > 0
+      this.#hold(open, saved.position)
     }
     return null
   }
@@ -434,9 +462,12 @@ export class TaskState implements TaskStores {
           open.isNamed = true
           break
         }
-        case 'expired':
-          store.restoreExpired(readDouble(new CodecReader(bytes, valueStarts[i]!, valueEnds[i]!)))
+        case 'expired': {
+          const belowMs = readDouble(new CodecReader(bytes, valueStarts[i]!, valueEnds[i]!))
+          store.restoreExpired(belowMs)
+          this.#trim(open, belowMs, records.offsets[i]!)
           break
+        }
         case 'unknown':
           throw new StorageError('STATE_CHANGELOG_CORRUPT', {
             message: `The changelog ${topic} holds a record of an unknown kind in partition ${this.partition} at offset ${records.offsets[i]}.`,

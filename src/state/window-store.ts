@@ -31,6 +31,7 @@ interface WindowBucket<V> extends Bucket {
 export class PagedWindowStore<V> implements WindowStore<V>, ManagedStore {
   readonly name: string
   readonly fingerprint: string
+  readonly expiresBy = 'start'
   readonly checkpoint: CheckpointedStore
   readonly #codec: ValueCodec<V>
   readonly #context: StoreContext

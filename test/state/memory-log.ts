@@ -17,7 +17,10 @@ import {
 } from '../../src/log/record-batch.ts'
 
 /** As much of a log as state needs: topics, commits, reads. Batches of a partition lie in memory. */
-export class MemoryLog implements Pick<Log, 'id' | 'topic' | 'createTopic' | 'commit' | 'read' | 'ends'> {
+export class MemoryLog implements Pick<
+  Log,
+  'id' | 'topic' | 'createTopic' | 'commit' | 'read' | 'ends' | 'holdFrom' | 'trim'
+> {
   readonly id: string
   readonly #topics = new Map<string, { description: TopicDescription; partitions: Uint8Array[][] }>()
   #created = 0
@@ -46,6 +49,10 @@ export class MemoryLog implements Pick<Log, 'id' | 'topic' | 'createTopic' | 'co
     this.#topics.set(name, { description, partitions: Array.from({ length: spec.partitions }, () => []) })
     return description
   }
+
+  holdFrom(): void {}
+
+  trim(): void {}
 
   async commit(group: CommitGroup): Promise<CommitOutcome> {
     const baseOffsets: number[] = []

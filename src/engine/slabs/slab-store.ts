@@ -40,6 +40,7 @@ const SPARE_MAX = 2
 export class SlabStore implements ManagedStore, CheckpointedStore {
   readonly name: string
   readonly fingerprint: string
+  readonly expiresBy = 'start'
   readonly #initial: readonly number[]
   readonly prefix: string
   readonly #byStart = new Map<number, Slab>()
