@@ -167,7 +167,19 @@ export class FunctionLibrary implements FunctionRegistry {
     args: readonly ArgumentType[],
     allowCasts: boolean,
   ): Resolution {
-    return this.#ofUser(name, () => resolveOverload(name, overloads, args, allowCasts))
+    return this.#ofUser(name, () => {
+      const resolution = resolveOverload(name, overloads, args, allowCasts)
+      if (!this.#userNames.has(name)) return resolution
+      // Where the type of a NULL stays open, a stored plan would not find this overload again.
+      const { signature, arguments: types } = resolution
+      const { args: columns, parameters = {}, returns } = overloads[signature]!
+      const columnTypes = types.slice(0, types.length - Object.keys(parameters).length)
+      if (exactFit(name, [{ args: columns, returns }], columnTypes) !== null) return resolution
+      throw new SqlError('SQL_UNKNOWN_TYPE', {
+        message: `${name} is given a NULL whose type cannot be found.`,
+        hint: 'CAST it to the type that is meant.',
+      })
+    })
   }
 
   /** The overload of a plan. @throws FunctionError a user's function is not what it was when the plan was made */
@@ -184,27 +196,25 @@ export class FunctionLibrary implements FunctionRegistry {
       assert(overload, `${name} has signature ${signature}`)
       return overload
     }
-    const candidates = overloads.filter((o) => Object.keys(o.parameters ?? {}).length === parameterCount)
     const call = `${name}(${args.map(printType).join(', ')})`
-    let resolution: Resolution
-    try {
-      // Literal parameters have been checked when the plan was made; here only their number is known.
-      const signatures = candidates.map((o) => ({ args: o.args, returns: o.returns }))
-      resolution = resolveOverload(name, signatures, values(args), true)
-    } catch (cause) {
+    // Literal parameters have been checked when the plan was made; here only their number is known.
+    const candidates = overloads.filter((o) => Object.keys(o.parameters ?? {}).length === parameterCount)
+    const chosen = overloads[signature]
+    const former = chosen !== undefined && candidates.includes(chosen) ? exactFit(name, [chosen], args) : null
+    const found = former ?? exactFit(name, candidates, args)
+    if (found === null) {
       throw new FunctionError('FUNCTION_CHANGED', {
         message: `The query was made with ${call}, which the function registered now does not take.`,
         hint: 'Register the function it was made with, or replace the query.',
-        cause,
       })
     }
-    if (!sameType(resolution.returns, returns)) {
+    if (!sameType(found.returns, returns)) {
       throw new FunctionError('FUNCTION_CHANGED', {
-        message: `The query was made with ${call} => ${printType(returns)}; now it gives ${printType(resolution.returns)}.`,
+        message: `The query was made with ${call} => ${printType(returns)}; now it gives ${printType(found.returns)}.`,
         hint: 'Register the function it was made with, or replace the query.',
       })
     }
-    return candidates[resolution.signature]!
+    return found.overload
   }
 
   /** What a user's code throws while a statement is checked refuses the statement. */
@@ -250,6 +260,21 @@ export const functionsByName: ReadonlyMap<string, FunctionDeclaration> = functio
  */
 export function withUserFunctions(functions: readonly FunctionDeclaration[]): FunctionLibrary {
   return functions.length === 0 ? functionRegistry : new FunctionLibrary(library, functions)
+}
+
+/** The overload that takes columns of just these types; null: there is none, or it refuses them. */
+function exactFit<O extends Signature>(
+  name: string,
+  overloads: readonly O[],
+  types: readonly SqlType[],
+): { readonly overload: O; readonly returns: SqlType } | null {
+  const signatures = overloads.map(({ args, returns }) => ({ args, returns }))
+  try {
+    const { signature, returns } = resolveOverload(name, signatures, values(types), false)
+    return { overload: overloads[signature]!, returns }
+  } catch {
+    return null
+  }
 }
 
 function textOf(error: unknown): string {
