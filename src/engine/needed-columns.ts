@@ -45,6 +45,7 @@ function visit(node: PlanNode, wanted: Needed, into: Map<SourceNode, ReadonlySet
       )
       return
     case 'flat-map':
+    case 'lag':
     case 'table-aggregate':
     case 'alert':
       visit(node.input, 'all', into)

@@ -2,6 +2,7 @@ import { unreachable } from '../base/assert.ts'
 import type { DataSource, FormatSpec, SourceKind, TimestampColumn, WindowedKey } from './data-source.ts'
 import type { AggregateCall, Expr, TableFunctionCall } from './expression.ts'
 import type { Schema } from './schema.ts'
+import type { SqlType } from './sql-type.ts'
 
 /**
  * The logical plan: what a query computes, as plain readonly data. Written by `sql` and `dsl`, run by
@@ -21,6 +22,7 @@ export type PlanNode =
   | TableTableJoinNode
   | ForeignKeyJoinNode
   | UnionNode
+  | LagNode
   | AlertNode
 
 interface NodeBase {
@@ -166,6 +168,22 @@ export interface UnionNode extends NodeBase {
   readonly inputs: readonly PlanNode[]
 }
 
+/** Adds values of earlier rows of the same key, in the order in which rows come. A stream with a key. */
+export interface LagNode extends NodeBase {
+  readonly kind: 'lag'
+  readonly input: PlanNode
+  /** Appended, as value columns, to the input's columns. */
+  readonly calls: readonly LagCall[]
+}
+
+/** `arg` as it was `rows` rows before (1: the row before); null where there are no so many. */
+export interface LagCall {
+  readonly arg: Expr
+  readonly rows: number
+  readonly name: string
+  readonly type: SqlType
+}
+
 /**
  * Follows one alert instance per key over a table (or stream) of conditions. A row present (or a stream
  * row arriving) means the condition holds for its key; a deletion, or a closed window without a row,
@@ -195,6 +213,7 @@ export function inputsOf(node: PlanNode): readonly PlanNode[] {
     case 'filter':
     case 'project':
     case 'flat-map':
+    case 'lag':
     case 'rekey':
     case 'aggregate':
     case 'table-aggregate':

@@ -66,6 +66,8 @@ function describeNode(node: PlanNode): string {
       return `stream-table ${node.join.toLowerCase()} join`
     case 'table-table-join':
       return `table-table ${node.join.toLowerCase()} join`
+    case 'lag':
+      return `lag by ${names(node.schema)}: ${node.calls.map((c) => `${bare(printExpression(c.arg))} ${c.rows} before AS ${printName(c.name)}`).join(', ')}`
     case 'union':
       return 'union'
     case 'foreign-key-join':

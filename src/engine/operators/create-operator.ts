@@ -4,6 +4,7 @@ import type { Operator, OperatorContext } from '../operator.ts'
 import { AggregateOperator } from './aggregate.ts'
 import { AlertOperator } from './alert.ts'
 import { ForeignKeyJoinOperator } from './foreign-key-join.ts'
+import { LagOperator } from './lag.ts'
 import { MaterialiseOperator } from './materialise.ts'
 import { SessionAggregateOperator } from './session-aggregate.ts'
 import { StreamStreamJoinOperator } from './stream-stream-join.ts'
@@ -33,6 +34,8 @@ export function createOperator(node: PlanNode, context: OperatorContext): Operat
       return new TableTableJoinOperator(node, context)
     case 'foreign-key-join':
       return new ForeignKeyJoinOperator(node, context)
+    case 'lag':
+      return new LagOperator(node, context)
     case 'alert':
       return new AlertOperator(node, context)
     default:

@@ -7,6 +7,7 @@ import { ColumnNames } from './column-names.ts'
 import { isOn, type PrepareContext } from './context.ts'
 import type { KeyedNode } from './keyed-node.ts'
 import { planAggregation } from './plan-aggregation.ts'
+import { planLags, refuseLag } from './plan-lag.ts'
 import { planJoins, typeJoins } from './plan-join.ts'
 import { planPartitionBy } from './plan-partition-by.ts'
 import { planSource } from './plan-source.ts'
@@ -88,6 +89,8 @@ export function planQuery(query: Query, use: QueryUse, context: PrepareContext):
     starWithPseudo: isJoin && query.partitionBy !== null,
   })
   checkClauses(query, use, context)
+  refuseLag(query.where, 'WHERE', context)
+  refuseLag([query.groupBy, query.partitionBy, query.having], 'GROUP BY, PARTITION BY or HAVING', context)
   const where = query.where === null ? null : typeCondition(query.where, typing(scope, 'WHERE'))
 
   const plain = (node: KeyedNode): KeyedNode =>
@@ -96,6 +99,7 @@ export function planQuery(query: Query, use: QueryUse, context: PrepareContext):
   const deferWhere = use.kind === 'alert' && !isAggregate
 
   if (isAggregate) {
+    refuseLag(query.items, 'a query with aggregates', context)
     const aggregation = planAggregation({ query, selected, scope, names, typing, context, use, isJoin })
     const input = plain(
       joins === null ? planSource(sources.all[0]!, context) : planJoins(joins, sources, scope, context),
@@ -122,10 +126,12 @@ export function planQuery(query: Query, use: QueryUse, context: PrepareContext):
     selectTyping,
     sources.all.map((s) => s.source),
   )
+  const lags = planLags(selectTyping, context)
   const columns = selected.map((c): ResultColumn => {
     const expr = typeExpression(c.expression, {
       ...selectTyping,
-      replace: (node, inner) => partitioning?.replace(node, inner) ?? tableFunctions.replace(node, inner),
+      replace: (node, inner) =>
+        partitioning?.replace(node, inner) ?? lags.replace(node) ?? tableFunctions.replace(node, inner),
     })
     return { name: c.name, expr: settleNull(expr), at: c.at }
   })
@@ -133,8 +139,9 @@ export function planQuery(query: Query, use: QueryUse, context: PrepareContext):
   let input = plain(
     joins === null ? planSource(sources.all[0]!, context) : planJoins(joins, sources, scope, context),
   )
-  if (partitioning !== null) input = partitioning.plan(input, columns, tableFunctions.columns())
-  return finish(tableFunctions.plan(input), columns, deferWhere ? where : null)
+  if (partitioning !== null)
+    input = partitioning.plan(input, columns, new Set([...tableFunctions.columns(), ...lags.columns()]))
+  return finish(tableFunctions.plan(lags.plan(input)), columns, deferWhere ? where : null)
 
   function hasAggregates(): boolean {
     return selected.some((c) => containsAggregate(c.expression, context))

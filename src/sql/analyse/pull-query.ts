@@ -9,6 +9,7 @@ import type { Expression, Query, QueryStatement } from '../ast.ts'
 import { printExpression as printWritten } from '../print-expression.ts'
 import { ColumnNames } from './column-names.ts'
 import { isOn, type PrepareContext } from './context.ts'
+import { refuseLag } from './plan-lag.ts'
 import { planAggregation, type Aggregation } from './plan-aggregation.ts'
 import { containsAggregate } from './plan-query.ts'
 import { pullAccess } from './pull-access.ts'
@@ -39,6 +40,7 @@ export function preparePullQuery(statement: QueryStatement, context: PrepareCont
     clause,
     replace: refusePlace,
   })
+  refuseLag([query.items, query.where, query.groupBy, query.having, query.orderBy], 'a pull query', context)
   const names = new ColumnNames(scope.columns().map((c) => c.name))
   const selected = selectList(query, scope, names, typing('SELECT'), {
     isJoin: false,

@@ -130,6 +130,8 @@ function stateText(node: PlanNode): string {
       return `rekey(${node.keys.map(printExpression).join(', ')}; ${inner})`
     case 'aggregate':
       return `aggregate(${node.aggregates.map(printAggregate).join(', ')}; ${node.emit}; ${inner})`
+    case 'lag':
+      return `lag(${node.calls.map((c) => `${printExpression(c.arg)} ${c.rows}`).join(', ')}; ${inner})`
     case 'flat-map':
       return `flat-map(${inner})`
     case 'filter':
