@@ -10,6 +10,14 @@ export type {
 } from './runtime/millrace.ts'
 export type { NewData } from './runtime/data.ts'
 export type { QueryCounters, QueryStatus } from './runtime/query-status.ts'
+export { HttpSchemaRegistry, type HttpSchemaRegistryOptions } from './runtime/http-schema-registry.ts'
+export type {
+  RegisteredSchema,
+  SchemaLanguage,
+  SchemaReference,
+  SchemaRegistry,
+  SchemaText,
+} from './formats/schema-registry.ts'
 export type { UserFunction } from './runtime/user-functions.ts'
 export { RowStream, type StreamedRow } from './runtime/row-stream.ts'
 export type { RowObject } from './runtime/row-object.ts'

@@ -111,6 +111,8 @@ export class SharedReader {
     if (isBehind(this.#log, source.topic, partition, records.nextOffset)) {
       shared.ahead.set(partition, this.#begin(source.topic, partition, records.nextOffset))
     }
+    const loading = shared.decoder.loadSchemas(records.records)
+    if (loading !== null) await loading
     const decoded = shared.decoder.decode(records.records, partition, shared.wanted, memory.arrays)
     const slice = new ReadSlice(decoded, records.nextOffset, () => this.#pool.give(memory))
     shared.slices.get(partition)?.slice.release()

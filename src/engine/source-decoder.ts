@@ -78,6 +78,16 @@ export class SourceDecoder {
         : timestampReader(columns[this.#eventTimeColumn]!.type, source.timestamp.pattern)
   }
 
+  /** Makes known the schemas these records were written with, where a registry is elsewhere; null: they are. */
+  loadSchemas(records: RecordColumns): Promise<void> | null {
+    const { bytes, count } = records
+    const key = this.#keyDecoder.loadSchemas?.(bytes, records.keyStarts, records.keyEnds, count) ?? null
+    const value =
+      this.#valueDecoder.loadSchemas?.(bytes, records.valueStarts, records.valueEnds, count) ?? null
+    if (key === null || value === null) return key ?? value
+    return Promise.all([key, value]).then(() => {})
+  }
+
   /** @param wanted  positions in the source's schema */
   decode(
     records: RecordColumns,

@@ -77,8 +77,12 @@ export interface ColumnDecoder {
     failures: DecodeFailure[],
     memory?: ArrayMemory,
   ): (Vector | null)[]
-  /** Numbers of schemas that {@link decode} would need for these ranges and the registry does not know yet. */
-  missingSchemas?(bytes: Uint8Array, starts: Int32Array, ends: Int32Array, count: number): readonly number[]
+  /**
+   * Makes known the schemas that {@link decode} needs for these ranges, where the registry is elsewhere.
+   *
+   * @returns null when all are known
+   */
+  loadSchemas?(bytes: Uint8Array, starts: Int32Array, ends: Int32Array, count: number): Promise<void> | null
 }
 
 export interface ColumnEncoder {

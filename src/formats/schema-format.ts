@@ -189,15 +189,8 @@ class SchemaDecoder implements ColumnDecoder {
     return vectors
   }
 
-  missingSchemas(bytes: Uint8Array, starts: Int32Array, ends: Int32Array, count: number): readonly number[] {
-    const missing = new Set<number>()
-    for (let row = 0; row < count; row++) {
-      const start = starts[row]!
-      if (start < 0 || ends[row]! - start < FRAME_BYTES || bytes[start] !== 0) continue
-      const id = schemaIdAt(bytes, start)
-      if (!this.#readers.has(id) && this.#registry.byId(id) === undefined) missing.add(id)
-    }
-    return [...missing]
+  loadSchemas(bytes: Uint8Array, starts: Int32Array, ends: Int32Array, count: number): Promise<void> | null {
+    return loadMissingSchemas(this.#registry, bytes, starts, ends, count)
   }
 
   #read(bytes: Uint8Array, start: number, end: number): Row {
@@ -350,6 +343,27 @@ export function frame(
   const into: number[] = [...bytes]
   header.write(schema, message, into)
   return Uint8Array.from(into)
+}
+
+/** @see ColumnDecoder.loadSchemas */
+export function loadMissingSchemas(
+  registry: SchemaRegistry,
+  bytes: Uint8Array,
+  starts: Int32Array,
+  ends: Int32Array,
+  count: number,
+): Promise<void> | null {
+  const missing = new Set<number>()
+  let known = -1 // the last one seen: mostly all are of one schema
+  for (let row = 0; row < count; row++) {
+    const start = starts[row]!
+    if (start < 0 || ends[row]! - start < FRAME_BYTES || bytes[start] !== 0) continue
+    const id = schemaIdAt(bytes, start)
+    if (id === known || missing.has(id)) continue
+    if (registry.byId(id) === undefined) missing.add(id)
+    else known = id
+  }
+  return missing.size === 0 ? null : registry.load({ ids: [...missing] })
 }
 
 /** @throws WireMismatch when the bytes don't start with a schema's number */

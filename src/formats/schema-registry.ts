@@ -39,7 +39,8 @@ export interface SchemaRegistry {
    */
   load(wanted: { readonly ids?: readonly number[]; readonly subjects?: readonly string[] }): Promise<void>
   /**
-   * Makes a schema the newest version of a subject; if it is already, nothing happens. Durable when it resolves.
+   * Makes a schema the newest version of a subject; where it is one already, nothing happens. Durable when it
+   * resolves.
    *
    * @throws StorageError `SCHEMA_REFUSED` where the registry does not take it
    */

@@ -78,8 +78,10 @@ export class EmbeddedSchemaRegistry implements SchemaRegistry {
   }
 
   async #register(subject: string, schema: SchemaText, id: number): Promise<RegisteredSchema> {
-    const newest = this.latest(subject)
-    if (newest !== undefined && newest.id === id && schemaKey(newest) === schemaKey(schema)) return newest
+    const key = schemaKey(schema)
+    for (const known of this.#subjects.get(subject)?.values() ?? []) {
+      if (known.id === id && schemaKey(known) === key) return known
+    }
     const { language, text, references } = schema
     const registered: RegisteredSchema = { id, language, text, references }
     const version = Math.max(0, ...(this.#subjects.get(subject)?.keys() ?? [])) + 1

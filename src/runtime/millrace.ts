@@ -43,6 +43,7 @@ import { encodeData, type NewData } from './data.ts'
 import { groupOf } from './append-together.ts'
 import { EmbeddedSchemaRegistry } from './embedded-schema-registry.ts'
 import { encodeSchemas, readSchemas, SCHEMAS_TOPIC } from './stored-schemas.ts'
+import { prepareSchemas } from './statement-schemas.ts'
 import { DEFINITIONS_TOPIC, encodeChanges, readDefinitions } from './definitions.ts'
 import type { Effects } from './effects.ts'
 import { PROCESSING_LOG, PROCESSING_LOG_TOPIC, processingLogEntries } from './processing-log.ts'
@@ -77,6 +78,11 @@ export interface MillraceOptions {
    * type than before, is in state ERROR until the directory is opened with it.
    */
   readonly functions?: readonly UserFunction[]
+  /**
+   * Where schemas of AVRO, PROTOBUF and JSON_SR are registered. Default: in a topic of the log. One that is
+   * elsewhere has to answer when Millrace is opened with queries that write such formats.
+   */
+  readonly schemaRegistry?: SchemaRegistry
   readonly clock?: Clock
   readonly random?: Random
   readonly fileSystem?: FileSystem
@@ -432,11 +438,7 @@ class LogHost implements StatementHost {
       const catalog = new Catalog((topic) => log.topic(topic)?.partitions)
       catalog.apply([put({ kind: 'source', source: PROCESSING_LOG })])
       catalog.apply(await readDefinitions(log))
-      const registry = new EmbeddedSchemaRegistry(async (changes) => {
-        const batches = encodeSchemas(changes, clock.nowMs())
-        await commit(log, { owner, appends: [{ topic: SCHEMAS_TOPIC, partition: 0, batches }], offsets: [] })
-      })
-      registry.restore(await readSchemas(log))
+      const registry = options.schemaRegistry ?? (await embeddedRegistry(log, owner, clock))
       const formatOf = formatFinder(formatsOver(registry))
       const state = await WorkerState.open({
         directory: inMemory ? null : join(directory, 'state'),
@@ -652,6 +654,7 @@ class LogHost implements StatementHost {
     const query = this.catalog.query(id)
     assert(query, 'a started query is in the catalog')
     const settings = new Map(Object.entries(query.settings))
+    await prepareSchemas(query.plan, this)
     await this.worker.add({
       id,
       plan: query.plan,
@@ -723,6 +726,16 @@ function queryOfGroup(group: string): string | null {
 /** What the names of a query's changelogs begin with. */
 function internalTopicPrefix(queryId: string): string {
   return `_millrace-${queryId}-`
+}
+
+/** The registry in the log, as it was left. */
+async function embeddedRegistry(log: Log, owner: CommitOwner, clock: Clock): Promise<EmbeddedSchemaRegistry> {
+  const registry = new EmbeddedSchemaRegistry(async (changes) => {
+    const batches = encodeSchemas(changes, clock.nowMs())
+    await commit(log, { owner, appends: [{ topic: SCHEMAS_TOPIC, partition: 0, batches }], offsets: [] })
+  })
+  registry.restore(await readSchemas(log))
+  return registry
 }
 
 async function commit(log: Log, group: CommitGroup): Promise<void> {

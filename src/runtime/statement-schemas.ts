@@ -3,7 +3,7 @@ import type { Format } from '../formats/format.ts'
 import { schemaKey, subjectOf, type SchemaRegistry, type SchemaText } from '../formats/schema-registry.ts'
 import type { Command } from '../plan/command.ts'
 import type { DataSource, FormatName } from '../plan/data-source.ts'
-import type { SinkSpec } from '../plan/plan-node.ts'
+import type { QueryPlan, SinkSpec } from '../plan/plan-node.ts'
 import type { Statement } from '../sql/ast.ts'
 
 interface Registering {
@@ -61,8 +61,18 @@ export async function registerSchemas(command: Command, host: Registering): Prom
   }
 }
 
-/** Registers what a query writes with: also on each start, because a registry elsewhere tells its number anew. */
-export async function registerSinkSchemas(sink: SinkSpec, host: Registering): Promise<void> {
+/** What a query has to know of schemas before it starts: a registry elsewhere tells their numbers anew. */
+export async function prepareSchemas({ sink }: QueryPlan, host: Registering): Promise<void> {
+  if (sink === null) return
+  const ids = [sink.keyFormat, sink.valueFormat]
+    .flatMap((spec) => spec.properties['schemaId'] ?? [])
+    .map(Number)
+  await host.registry.load({ ids })
+  await registerSinkSchemas(sink, host)
+}
+
+/** Registers what a query writes with. */
+async function registerSinkSchemas(sink: SinkSpec, host: Registering): Promise<void> {
   for (const { subject, schema } of schemasOf(sink, host)) await host.registry.register(subject, schema)
 }
 

@@ -21,6 +21,7 @@ export async function* rowsUpToEnd(
     for (let offset = logStart; offset < lastStable;) {
       const read = await readRecords(log, source.topic, partition, offset)
       if (read === null) break
+      await decoder.loadSchemas(read.records)
       const { batch } = decoder.decode(read.records, partition, all)
       // What was appended after the call is not part of the answer.
       yield read.nextOffset <= lastStable

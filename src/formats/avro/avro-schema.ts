@@ -4,13 +4,14 @@ import { canonicalBigint, type SqlValue } from '../../plan/sql-value.ts'
 import type { ByteWriter } from '../byte-writer.ts'
 import type { CompiledSchema } from '../compiled-schema.ts'
 import { WireMismatch } from '../wire-coercion.ts'
+import { AvroCursor } from './avro-cursor.ts'
 import { SchemaError, type WireField, type WireShape, type WireType } from '../wire-type.ts'
 import { avroLibrary } from './avro-library.ts'
 
-/** One place of a schema: its type, and how the library's values become ours and back. */
+/** One place of a schema: its type, how it is read, and what the library is given to write. */
 interface AvroNode {
   readonly type: WireType
-  read(value: unknown): SqlValue
+  read(from: AvroCursor): SqlValue
   write(value: SqlValue): unknown
 }
 
@@ -83,11 +84,10 @@ class CompiledAvro implements CompiledSchema {
   }
 
   decode(bytes: Uint8Array, start: number, end: number): SqlValue {
-    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, end)
-    const { value, offset } = this.#avro.decode(buffer, start) as { value: unknown; offset: number }
-    if (offset < 0) throw new WireMismatch('The record ends before its Avro data does')
-    if (offset !== end) throw new WireMismatch(`${end - offset} bytes follow the Avro data`)
-    return this.#node.read(value)
+    const cursor = new AvroCursor(bytes, start, end)
+    const value = this.#node.read(cursor)
+    if (cursor.left > 0) throw new WireMismatch(`${cursor.left} bytes follow the Avro data`)
+    return value
   }
 
   encode(value: SqlValue, into: ByteWriter): void {
@@ -104,11 +104,7 @@ class CompiledAvro implements CompiledSchema {
   }
 }
 
-const PRIMITIVES: Readonly<Record<string, WireShape['kind'] & ('boolean' | 'string' | 'bytes' | 'int32')>> = {
-  boolean: 'boolean',
-  string: 'string',
-  int: 'int32',
-}
+const readInt = (from: AvroCursor): SqlValue => from.int()
 
 /** Reads a schema's JSON; names that were defined are known to what follows. */
 class AvroReading {
@@ -126,7 +122,12 @@ class AvroReading {
       case 'error':
         return this.#record(object, namespace)
       case 'enum': {
-        const node = plain({ kind: 'string' })
+        const symbols = Array.isArray(object['symbols']) ? (object['symbols'] as unknown[]).map(String) : []
+        const node = plain({ kind: 'string' }, (from) => {
+          const symbol = symbols[from.int()]
+          if (symbol === undefined) throw new WireMismatch('The record has a symbol its enum has not')
+          return symbol
+        })
         this.#named.set(fullName(object, namespace).name, node)
         return node
       }
@@ -150,22 +151,26 @@ class AvroReading {
     const logical = object['logicalType']
     switch (name) {
       case 'int':
-        if (logical === 'date') return plain({ kind: 'date' })
-        if (logical === 'time-millis') return plain({ kind: 'time' })
-        return plain({ kind: 'int32' })
+        if (logical === 'date') return plain({ kind: 'date' }, readInt)
+        if (logical === 'time-millis') return plain({ kind: 'time' }, readInt)
+        return plain({ kind: 'int32' }, readInt)
       case 'long':
-        return plain({ kind: logical === 'timestamp-millis' ? 'timestamp' : 'int64' })
+        return logical === 'timestamp-millis'
+          ? plain({ kind: 'timestamp' }, (from) => Number(from.long()))
+          : plain({ kind: 'int64' }, (from) => from.long())
       case 'float':
-        return plain({ kind: 'float32' })
+        return plain({ kind: 'float32' }, (from) => from.float())
       case 'double':
-        return plain({ kind: 'float64' })
+        return plain({ kind: 'float64' }, (from) => from.double())
       case 'bytes':
         return bytesNode(object)
+      case 'boolean':
+        return plain({ kind: 'boolean' }, (from) => from.byte() === 1)
+      case 'string':
+        return plain({ kind: 'string' }, (from) => from.text())
       case 'null':
         throw new SchemaError('An Avro schema of nulls alone has no SQL type.')
       default: {
-        const primitive = PRIMITIVES[name]
-        if (primitive !== undefined) return plain({ kind: primitive })
         const full = name.includes('.') || namespace === '' ? name : `${namespace}.${name}`
         const known = this.#named.get(full) ?? this.#named.get(name)
         if (known !== undefined) return known
@@ -197,7 +202,7 @@ class AvroReading {
     const names = fields.map((f) => f.name)
     const node: AvroNode = {
       type: { kind: 'struct', fields, optional: false },
-      read: (value) => nodes.map((field, i) => field.read((value as AvroObject)[names[i]!])),
+      read: (from) => nodes.map((field) => field.read(from)),
       write: (value) => {
         const record: Record<string, unknown> = Object.create(null) as Record<string, unknown>
         for (const [i, field] of nodes.entries())
@@ -212,21 +217,37 @@ class AvroReading {
   #array(object: AvroObject, namespace: string): AvroNode {
     const element = this.node(object['items'], namespace)
     if (isMapEntry(object['items']) && element.type.kind === 'struct') {
-      const at = (name: string): WireType =>
-        (element.type as { readonly fields: readonly WireField[] }).fields.find((f) => f.name === name)!.type
+      const { fields } = element.type
+      const keyAt = fields.findIndex((f) => f.name === 'key')
+      const valueAt = fields.findIndex((f) => f.name === 'value')
+      if (keyAt < 0 || valueAt < 0)
+        throw new SchemaError('The entries of an Avro map have a key and a value.')
       return {
-        type: { kind: 'map', key: at('key'), value: at('value'), optional: false },
-        read: (value) =>
-          new Map(
-            (value as unknown[]).map((entry) => element.read(entry) as unknown as [SqlValue, SqlValue]),
-          ),
+        type: { kind: 'map', key: fields[keyAt]!.type, value: fields[valueAt]!.type, optional: false },
+        read: (from) => {
+          const map = new Map<SqlValue, SqlValue>()
+          from.blocks(() => {
+            const entry = element.read(from) as readonly SqlValue[]
+            map.set(entry[keyAt]!, entry[valueAt]!)
+          })
+          return map
+        },
         write: (value) =>
-          [...(value as ReadonlyMap<SqlValue, SqlValue>)].map((entry) => element.write(entry)),
+          [...(value as ReadonlyMap<SqlValue, SqlValue>)].map(([key, member]) => {
+            const entry = fields.map((): SqlValue => null)
+            entry[keyAt] = key
+            entry[valueAt] = member
+            return element.write(entry)
+          }),
       }
     }
     return {
       type: { kind: 'array', element: element.type, optional: false },
-      read: (value) => (value as unknown[]).map((item) => element.read(item)),
+      read: (from) => {
+        const items: SqlValue[] = []
+        from.blocks(() => items.push(element.read(from)))
+        return items
+      },
       write: (value) => (value as readonly SqlValue[]).map((item) => element.write(item)),
     }
   }
@@ -240,7 +261,11 @@ class AvroReading {
         value: member.type,
         optional: false,
       },
-      read: (value) => new Map(Object.entries(value as AvroObject).map(([k, v]) => [k, member.read(v)])),
+      read: (from) => {
+        const map = new Map<SqlValue, SqlValue>()
+        from.blocks(() => map.set(from.text(), member.read(from)))
+        return map
+      },
       write: (value) =>
         Object.fromEntries(
           [...(value as ReadonlyMap<SqlValue, SqlValue>)].map(([k, v]) => [k as string, member.write(v)]),
@@ -251,12 +276,13 @@ class AvroReading {
   #union(branches: readonly unknown[], namespace: string): AvroNode {
     const others = branches.filter((branch) => branch !== 'null')
     const optional = others.length < branches.length
+    const nullAt = branches.indexOf('null')
     if (others.length === 1) {
       const node = this.node(others[0], namespace)
       if (!optional) return node
       return {
         type: { ...node.type, optional: true },
-        read: (value) => (value === null || value === undefined ? null : node.read(value)),
+        read: (from) => (branchOf(from, branches.length) === nullAt ? null : node.read(from)),
         write: (value) => (value === null ? null : node.write(value)),
       }
     }
@@ -274,10 +300,11 @@ class AvroReading {
         })),
         optional,
       },
-      read: (value) => {
-        if (value === null || value === undefined) return null
-        const [branch, inner] = Object.entries(value as AvroObject)[0]!
-        return nodes.map((n) => (n.full === branch ? n.node.read(inner) : null))
+      read: (from) => {
+        const branch = branchOf(from, branches.length)
+        if (branch === nullAt) return null
+        const chosen = branch - (nullAt >= 0 && nullAt < branch ? 1 : 0)
+        return nodes.map(({ node }, i) => (i === chosen ? node.read(from) : null))
       },
       write: (value) => {
         if (value === null) return null
@@ -293,21 +320,27 @@ class AvroReading {
   }
 }
 
-function plain(shape: Exclude<WireShape, { readonly kind: 'array' | 'map' | 'struct' }>): AvroNode {
-  return {
-    type: { ...shape, optional: false },
-    read: (value) => value as SqlValue,
-    write: (value) => value,
-  }
+function plain(
+  shape: Exclude<WireShape, { readonly kind: 'array' | 'map' | 'struct' }>,
+  read: (from: AvroCursor) => SqlValue,
+): AvroNode {
+  return { type: { ...shape, optional: false }, read, write: (value) => value }
+}
+
+/** Which branch of a union follows. */
+function branchOf(from: AvroCursor, branches: number): number {
+  const branch = from.int()
+  if (branch >= 0 && branch < branches) return branch
+  throw new WireMismatch(`The record has branch ${branch} of a union of ${branches}`)
 }
 
 /** Bytes, or a decimal: its unscaled value as a big-endian two's complement number. */
 function bytesNode(object: AvroObject): AvroNode {
-  const size = object['type'] === 'fixed' ? Number(object['size']) : null
+  const size = object['type'] === 'fixed' ? Number(object['size']) : undefined
   if (object['logicalType'] !== 'decimal') {
     return {
       type: { kind: 'bytes', optional: false },
-      read: (value) => new Uint8Array(value as Uint8Array),
+      read: (from) => from.bytes(size),
       write: (value) => {
         const { buffer, byteOffset, byteLength } = value as Uint8Array
         return Buffer.from(buffer, byteOffset, byteLength)
@@ -318,8 +351,8 @@ function bytesNode(object: AvroObject): AvroNode {
   const precision = Number(object['precision'] ?? 64)
   return {
     type: { kind: 'decimal', precision, scale, optional: false },
-    read: (value) => decimalOf(value as Uint8Array, scale),
-    write: (value) => decimalBytes(value as Big, scale, size),
+    read: (from) => decimalOf(from.bytes(size), scale),
+    write: (value) => decimalBytes(value as Big, scale, size ?? null),
   }
 }
 

@@ -17,6 +17,7 @@ import {
   FRAME_BYTES,
   frame,
   frameOf,
+  loadMissingSchemas,
   reasonOf,
   refusesBySchema,
   rowReader,
@@ -155,6 +156,10 @@ class JsonSrDecoder implements ColumnDecoder {
       for (const column of wanted) setValue(vectors[column]!, row, values[column]!)
     }
     return vectors
+  }
+
+  loadSchemas(bytes: Uint8Array, starts: Int32Array, ends: Int32Array, count: number): Promise<void> | null {
+    return loadMissingSchemas(this.#registry, bytes, starts, ends, count)
   }
 
   #reader(id: number): ReturnType<typeof rowReader> | null {

@@ -4,6 +4,8 @@ import { canonicalBigint, type SqlValue } from '../../plan/sql-value.ts'
 import { decimalBytes, decimalOf } from '../avro/avro-schema.ts'
 import type { ByteWriter } from '../byte-writer.ts'
 import type { CompiledSchema } from '../compiled-schema.ts'
+import { fitsDecimal } from '../fit-decimal.ts'
+import { WireMismatch } from '../wire-coercion.ts'
 import { SchemaError, type WireField, type WireShape, type WireType } from '../wire-type.ts'
 import { protobufLibrary } from './protobuf-library.ts'
 
@@ -294,6 +296,9 @@ function wrapped(type: string): () => ProtoNode {
 
 const DAY_MS = 86_400_000
 
+/** Beyond it a decimal of a few bytes would be a text of gigabytes. */
+const DECIMAL_SCALE_MAX = 1000
+
 const WELL_KNOWN_NODES: Readonly<Record<string, (field: FieldType) => ProtoNode>> = {
   '.google.protobuf.DoubleValue': wrapped('double'),
   '.google.protobuf.FloatValue': wrapped('float'),
@@ -326,7 +331,9 @@ const WELL_KNOWN_NODES: Readonly<Record<string, (field: FieldType) => ProtoNode>
       }
       const date = new Date(0)
       date.setUTCFullYear(year, month - 1, day)
-      return date.getTime() / DAY_MS
+      const days = date.getTime() / DAY_MS
+      if (Number.isInteger(days)) return days
+      throw new WireMismatch(`The record has no such day as ${year}-${month}-${day}`)
     },
     write: (value) => {
       const date = new Date((value as number) * DAY_MS)
@@ -357,7 +364,11 @@ const WELL_KNOWN_NODES: Readonly<Record<string, (field: FieldType) => ProtoNode>
       type: { kind: 'decimal', precision, scale, optional: true },
       read: (value) => {
         const decimal = value as { readonly value: Uint8Array; readonly scale: number }
-        return decimalOf(decimal.value, decimal.scale)
+        if (Math.abs(decimal.scale) > DECIMAL_SCALE_MAX)
+          throw new WireMismatch(`The record has a decimal of scale ${decimal.scale}`)
+        const exact = decimalOf(decimal.value, decimal.scale)
+        if (decimal.scale === scale || fitsDecimal(exact, precision, scale)) return exact
+        throw new WireMismatch(`${exact.toFixed()} does not fit DECIMAL(${precision}, ${scale})`)
       },
       write: (value) => ({ value: decimalBytes(value as Big, scale), precision, scale }),
     }

@@ -76,7 +76,8 @@ class ProtobufWriting {
     }
     if (type.kind === 'map') {
       const key = type.key.kind === 'string' ? 'string' : this.#type(type.key, name, nested, indent)
-      return `map<${key}, ${this.#type(type.value, name, nested, indent)}> ${name} = ${number};`
+      const valueOptions = type.value.kind === 'decimal' ? ` [${decimalMeta(type.value)}]` : ''
+      return `map<${key}, ${this.#type(type.value, name, nested, indent)}> ${name} = ${number}${valueOptions};`
     }
     const label = this.#nullable === 'OPTIONAL' ? 'optional ' : ''
     return `${label}${this.#type(type, name, nested, indent)} ${name} = ${number}${options};`
