@@ -64,18 +64,19 @@ export const nodeFileSystem: FileSystem = {
    */
   async lock(path): Promise<FileLock | null> {
     await fs.mkdir(dirname(path), { recursive: true })
-    const database = new DatabaseSync(path, { timeout: 0 })
-    try {
-      database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
-    } catch (cause) {
-      database.close()
-      if (/locked|busy/i.test(String(cause))) return null
-      throw cause
+    let database = openLock(path)
+    if (database === 'damaged') {
+      // Whoever held it would have kept its content from being read. It needs none.
+      await fs.truncate(path)
+      database = openLock(path)
     }
+    if (database === null) return null
+    if (database === 'damaged') throw new Error(`${path} cannot be made a lock.`)
+    const taken = database
     let held = true
     return {
       release: async () => {
-        if (held) database.close()
+        if (held) taken.close()
         held = false
       },
     }
@@ -85,6 +86,20 @@ export const nodeFileSystem: FileSystem = {
     const { bavail, bsize } = await fs.statfs(path)
     return bavail * bsize
   },
+}
+
+/** The locked database, null if another holds it. */
+function openLock(path: string): DatabaseSync | 'damaged' | null {
+  const database = new DatabaseSync(path, { timeout: 0 })
+  try {
+    database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
+    return database
+  } catch (cause) {
+    database.close()
+    if (/locked|busy/i.test(String(cause))) return null
+    if (/not a database|malformed/i.test(String(cause))) return 'damaged'
+    throw cause
+  }
 }
 
 class NodeFile implements FileHandle {

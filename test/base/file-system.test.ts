@@ -96,6 +96,18 @@ describe.each(kinds)('%s files', (kind, place) => {
     }
   })
 
+  test('a lock file with other content is a lock', async () => {
+    const { files, root } = await start()
+    const path = join(root, 'lock')
+    const file = await files.open(path, 'create')
+    await writeFully(file, new TextEncoder().encode('not what a lock looks like '.repeat(400)), 0)
+    await file.close()
+    const held = await files.lock(path)
+    expect(held).not.toBeNull()
+    expect(await files.lock(path)).toBeNull()
+    await held!.release()
+  })
+
   test('a lock is held once until it is released', async () => {
     const { files, root } = await start()
     const path = join(root, 'lock')
