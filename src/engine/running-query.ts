@@ -217,6 +217,8 @@ export class RunningQuery {
 
   /** One step through the inputs; false if there was nothing to do. */
   async step(): Promise<boolean> {
+    // Found by whoever read the state, perhaps: the query starts again without waiting for input.
+    for (const task of this.#states.values()) task.assertUsable()
     const feed = this.#feed!
     if (await feed.step()) {
       this.#dirty = true

@@ -109,7 +109,7 @@ export class TaskState implements TaskStores {
       source: host.source,
       prefix: pagesPrefix(id),
       cycle: () => this.#cycle,
-      assertUsable: () => this.#assertUsable(),
+      assertUsable: () => this.assertUsable(),
       assertReadable: () => this.#assertReadable(),
     }
   }
@@ -159,7 +159,7 @@ export class TaskState implements TaskStores {
   async restore(): Promise<void> {
     assert(this.#state === 'opening', 'a task is restored once')
     await this.#host.ready()
-    this.#assertUsable()
+    this.assertUsable()
     await this.#restoreStores([...this.#stores.values()])
   }
 
@@ -168,7 +168,7 @@ export class TaskState implements TaskStores {
    * and input offsets. The commit before it is decided.
    */
   flush(): readonly GroupAppend[] {
-    this.#assertUsable()
+    this.assertUsable()
     assert(this.#state === 'open', 'a task is restored before its first cycle')
     assert(this.#underWay === null, 'a cycle is flushed after the commit before it is decided')
     this.#cycle++
@@ -513,12 +513,13 @@ export class TaskState implements TaskStores {
     this.#reportedBytes = bytes
   }
 
-  #assertUsable(): void {
+  /** @throws StorageError `STATE_FAILED`: the task can only be closed */
+  assertUsable(): void {
     if (this.#failure !== null) throw this.#failure
   }
 
   #assertReadable(): void {
-    this.#assertUsable()
+    this.assertUsable()
     if (this.#state === 'open') return
     const { done, total } = this.#progress
     throw new QueryError('STATE_RESTORING', {
