@@ -1,6 +1,15 @@
 import { fc, test as property } from '@fast-check/vitest'
 import Big from 'big.js'
 import { describe, expect, test } from 'vitest'
+import {
+  aggregateFunction,
+  double,
+  nullable,
+  optional,
+  scalarFunction,
+  string,
+  tableFunction,
+} from '../../src/dsl/index.ts'
 import { fromProgram, toProgram } from '../../src/dsl/functions/value.ts'
 import { equalsFunction } from '../../src/functions/comparison.ts'
 import {
@@ -99,4 +108,42 @@ describe('values between the engine and functions of users', () => {
   ])('no value of %o: %s', (type, value, message) => {
     expect(() => fromProgram(type)(value)).toThrow(message)
   })
+})
+
+/* Checked by the compiler: each line that is expected not to compile fails the type check if it does. */
+test('what a body gets and gives follows from the SQL types', () => {
+  const about = { name: 'A', summary: 'A.' }
+  const x = { x: double() }
+  // @ts-expect-error a text is no double
+  scalarFunction({ ...about, args: x, returns: double(), body: ({ x: value }) => String(value) })
+  // @ts-expect-error no argument is named y
+  scalarFunction({ ...about, args: x, returns: double(), body: ({ y }) => y as number })
+  scalarFunction({
+    ...about,
+    args: { x: optional(double()) },
+    returns: double(),
+    // @ts-expect-error it may be left out
+    body: ({ x: value }) => value + 1,
+  })
+  scalarFunction({
+    ...about,
+    args: { x: nullable(double()) },
+    returns: double(),
+    // @ts-expect-error it may be null
+    body: ({ x: value }) => value + 1,
+  })
+  aggregateFunction({
+    ...about,
+    args: x,
+    state: { sum: double() },
+    returns: double(),
+    // @ts-expect-error the sum is a double
+    initial: () => ({ sum: '' }),
+    add: ({ sum }, { x: value }) => ({ sum: sum + value }),
+    merge: (a, b) => ({ sum: a.sum + b.sum }),
+    result: ({ sum }) => sum,
+  })
+  // @ts-expect-error rows are texts
+  tableFunction({ ...about, args: x, returns: string(), body: ({ x: value }) => [value] })
+  expect(about.name).toBe('A')
 })

@@ -13,6 +13,8 @@ import {
   string,
   struct,
   tableFunction,
+  tableOverload,
+  ManualClock,
   typeParameter,
   variadic,
   anyDecimal,
@@ -406,4 +408,46 @@ test.each<[string, () => UserFunction | readonly UserFunction[], string]>([
   expect(() => new TestDriver({ functions: Array.isArray(made) ? made : [made as UserFunction] })).toThrow(
     message,
   )
+})
+
+test('a table function that fails gives no rows; the problem names function and record', async () => {
+  const lines = tableFunction({
+    name: 'LINES',
+    summary: 'The lines of a text.',
+    overloads: [
+      // Plain JavaScript may give what the compiler would refuse.
+      tableOverload({ args: { text: string() }, returns: string(), body: () => undefined as never }),
+      tableOverload({
+        args: { text: string(), separator: string() },
+        returns: string(),
+        body: ({ text, separator }) => text.split(separator),
+      }),
+    ],
+  })
+  const driver = new TestDriver({ functions: [lines] })
+  await driver.sql(`${SOURCE}
+    CREATE STREAM bad AS SELECT id, LINES(note) AS line FROM readings;
+    CREATE STREAM good AS SELECT id, LINES(note, '/') AS line FROM readings;`)
+  await driver.produce('readings', { key: 'a', value: { NOTE: 'x/y' } })
+  expect(values(driver, 'BAD')).toEqual([])
+  expect(values(driver, 'GOOD')).toEqual([{ LINE: 'x' }, { LINE: 'y' }])
+  expect(driver.problems).toMatchObject([
+    { topic: 'readings', offset: 0, reason: 'Function LINES failed: it gave no list of rows.' },
+  ])
+})
+
+test('a body has the clock and the settings of its query', async () => {
+  const stamped = scalarFunction({
+    name: 'STAMPED',
+    summary: 'A text with the time and a setting.',
+    args: { text: string() },
+    returns: string(),
+    body: ({ text }, { clock, settings }) =>
+      `${text} ${clock.nowMs()} ${settings.get('ksql.functions.stamped.by') ?? 'nobody'}`,
+  })
+  const driver = new TestDriver({ functions: [stamped], clock: new ManualClock(5) })
+  await driver.sql(`SET 'ksql.functions.stamped.by' = 'me'; ${SOURCE}
+    CREATE STREAM out AS SELECT id, STAMPED(note) AS s FROM readings;`)
+  await driver.produce('readings', { key: 'a', value: { NOTE: 'x' } })
+  expect(values(driver, 'OUT')).toEqual([{ S: 'x 5 me' }])
 })

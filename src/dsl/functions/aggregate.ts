@@ -73,6 +73,13 @@ export interface AggregateSignature<A extends ArgumentTypes, P extends ColumnTyp
   readonly result: (state: StateOf<S>, call: AggregateFunctionCall<A, P>) => NoInfer<R> | null
 }
 
+/** With several ways of calling it. The usual form comes last: the compiler's messages are about that one. */
+export function aggregateFunction(
+  declaration: FunctionDescription & {
+    readonly overloads: readonly AggregateOverload[]
+    readonly examples?: readonly AggregateExample[]
+  },
+): AggregateFunction
 /**
  * Declares an aggregate function.
  *
@@ -102,12 +109,6 @@ export function aggregateFunction<
 >(
   declaration: FunctionDescription &
     AggregateSignature<A, P, S, R> & { readonly examples?: readonly AggregateExample[] },
-): AggregateFunction
-export function aggregateFunction(
-  declaration: FunctionDescription & {
-    readonly overloads: readonly AggregateOverload[]
-    readonly examples?: readonly AggregateExample[]
-  },
 ): AggregateFunction
 export function aggregateFunction<A extends ArgumentTypes, P extends ColumnTypes, S extends StateType, R>(
   declaration: FunctionDescription & {

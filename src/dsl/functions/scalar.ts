@@ -35,6 +35,13 @@ export interface FunctionDescription {
   readonly summary: string
 }
 
+/** With several ways of calling it. The usual form comes last: the compiler's messages are about that one. */
+export function scalarFunction(
+  declaration: FunctionDescription & {
+    readonly overloads: readonly ScalarOverload[]
+    readonly examples?: readonly Example[]
+  },
+): ScalarFunction
 /**
  * Declares a scalar function: one value for each call.
  *
@@ -54,12 +61,6 @@ export interface FunctionDescription {
  */
 export function scalarFunction<A extends ArgumentTypes, R>(
   declaration: FunctionDescription & ScalarSignature<A, R> & { readonly examples?: readonly Example[] },
-): ScalarFunction
-export function scalarFunction(
-  declaration: FunctionDescription & {
-    readonly overloads: readonly ScalarOverload[]
-    readonly examples?: readonly Example[]
-  },
 ): ScalarFunction
 export function scalarFunction<A extends ArgumentTypes, R>(
   declaration: FunctionDescription & {

@@ -22,6 +22,13 @@ export interface TableSignature<A extends ArgumentTypes, R> {
   readonly body: (args: ValuesOf<A>, call: FunctionCall<A>) => Iterable<NoInfer<R> | null>
 }
 
+/** With several ways of calling it. The usual form comes last: the compiler's messages are about that one. */
+export function tableFunction(
+  declaration: FunctionDescription & {
+    readonly overloads: readonly TableOverload[]
+    readonly examples?: readonly Example[]
+  },
+): TableFunction
 /**
  * Declares a table function: any number of rows for each call. The expected value of an example is the list
  * of its rows.
@@ -39,12 +46,6 @@ export interface TableSignature<A extends ArgumentTypes, R> {
  */
 export function tableFunction<A extends ArgumentTypes, R>(
   declaration: FunctionDescription & TableSignature<A, R> & { readonly examples?: readonly Example[] },
-): TableFunction
-export function tableFunction(
-  declaration: FunctionDescription & {
-    readonly overloads: readonly TableOverload[]
-    readonly examples?: readonly Example[]
-  },
 ): TableFunction
 export function tableFunction<A extends ArgumentTypes, R>(
   declaration: FunctionDescription & {
