@@ -5,11 +5,15 @@ import {
   type SchemaText,
 } from '../formats/schema-registry.ts'
 
-/** A change of the registry, as it is stored: the later one of a key replaces the earlier; null takes it away. */
+/**
+ * A change of the registry, as it is stored: the later one of a subject and version replaces the earlier. A
+ * deleted version keeps its schema, because records may still name its number.
+ */
 export interface StoredSchema {
   readonly subject: string
   readonly version: number
-  readonly schema: RegisteredSchema | null
+  readonly schema: RegisteredSchema
+  readonly deleted: boolean
 }
 
 /**
@@ -69,9 +73,9 @@ export class EmbeddedSchemaRegistry implements SchemaRegistry {
 
   deleteSubject(subject: string): Promise<void> {
     return this.#inTurn(async () => {
-      const versions = [...(this.#subjects.get(subject)?.keys() ?? [])]
+      const versions = [...(this.#subjects.get(subject) ?? [])]
       if (versions.length === 0) return
-      const changes = versions.map((version) => ({ subject, version, schema: null }))
+      const changes = versions.map(([version, schema]) => ({ subject, version, schema, deleted: true }))
       await this.#store(changes)
       this.restore(changes)
     })
@@ -85,24 +89,24 @@ export class EmbeddedSchemaRegistry implements SchemaRegistry {
     const { language, text, references } = schema
     const registered: RegisteredSchema = { id, language, text, references }
     const version = Math.max(0, ...(this.#subjects.get(subject)?.keys() ?? [])) + 1
-    const change = { subject, version, schema: registered }
+    const change = { subject, version, schema: registered, deleted: false }
     await this.#store([change])
     this.#apply(change)
     return registered
   }
 
-  #apply({ subject, version, schema }: StoredSchema): void {
+  #apply({ subject, version, schema, deleted }: StoredSchema): void {
     const versions = this.#subjects.get(subject) ?? new Map<number, RegisteredSchema>()
     this.#subjects.set(subject, versions)
-    if (schema === null) {
-      versions.delete(version)
-      if (versions.size === 0) this.#subjects.delete(subject)
-      return
-    }
-    versions.set(version, schema)
     this.#byId.set(schema.id, schema)
     const key = schemaKey(schema)
     if (!this.#ids.has(key)) this.#ids.set(key, schema.id)
+    if (!deleted) {
+      versions.set(version, schema)
+      return
+    }
+    versions.delete(version)
+    if (versions.size === 0) this.#subjects.delete(subject)
   }
 
   #nextId(): number {

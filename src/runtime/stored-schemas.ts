@@ -18,20 +18,19 @@ interface StoredValue {
   readonly language: SchemaLanguage
   readonly schema: string
   readonly references: readonly SchemaReference[]
+  readonly deleted: boolean
 }
 
 /** Record batches that hold `changes`, for one append to the schemas' topic. */
 export function encodeSchemas(changes: readonly StoredSchema[], timestampMs: number): Uint8Array {
   const writer = new RecordBatchWriter()
-  for (const { subject, version, schema } of changes) {
+  for (const { subject, version, schema, deleted } of changes) {
     const key: StoredKey = { subject, version }
-    const stored: StoredValue | null =
-      schema === null
-        ? null
-        : { id: schema.id, language: schema.language, schema: schema.text, references: schema.references }
+    const { id, language, text, references } = schema
+    const stored: StoredValue = { id, language, schema: text, references, deleted }
     const keyBytes = Buffer.from(JSON.stringify(key))
-    const value = stored === null ? null : Buffer.from(JSON.stringify(stored))
-    writer.append(timestampMs, keyBytes, 0, keyBytes.length, value, 0, value?.length ?? 0, null)
+    const value = Buffer.from(JSON.stringify(stored))
+    writer.append(timestampMs, keyBytes, 0, keyBytes.length, value, 0, value.length, null)
   }
   return writer.finish()
 }
@@ -51,11 +50,10 @@ export async function readSchemas(log: Log): Promise<readonly StoredSchema[]> {
     for (let row = 0; row < records.count; row++) {
       const text = (start: number, end: number): string =>
         Buffer.from(records.bytes.subarray(start, end)).toString()
-      const valueStart = records.valueStarts[row]!
       changes.push(
         restored(
           text(records.keyStarts[row]!, records.keyEnds[row]!),
-          valueStart < 0 ? null : text(valueStart, records.valueEnds[row]!),
+          text(records.valueStarts[row]!, records.valueEnds[row]!),
         ),
       )
     }
@@ -65,13 +63,12 @@ export async function readSchemas(log: Log): Promise<readonly StoredSchema[]> {
   return changes
 }
 
-function restored(keyText: string, valueText: string | null): StoredSchema {
+function restored(keyText: string, valueText: string): StoredSchema {
   try {
     // Written by `encodeSchemas`; the log's checksums vouch for the bytes.
     const { subject, version } = JSON.parse(keyText) as StoredKey
-    if (valueText === null) return { subject, version, schema: null }
-    const { id, language, schema: text, references } = JSON.parse(valueText) as StoredValue
-    return { subject, version, schema: { id, language, text, references } }
+    const { id, language, schema: text, references, deleted } = JSON.parse(valueText) as StoredValue
+    return { subject, version, schema: { id, language, text, references }, deleted }
   } catch (cause) {
     throw new StorageError('SCHEMA_UNREADABLE', {
       message: `The stored schema ${keyText} cannot be read.`,
