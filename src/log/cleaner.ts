@@ -118,11 +118,17 @@ export class Cleaner {
   readonly #clock: Clock
   /** Whether to give up, asked between pieces of work. */
   readonly #stopped: () => boolean
+  #wake: (() => void) | null = null
 
   constructor(fileSystem: FileSystem, clock: Clock, stopped: () => boolean) {
     this.#fileSystem = fileSystem
     this.#clock = clock
     this.#stopped = stopped
+  }
+
+  /** Ends a rest that is being taken: timers keep no process alive, and whoever closes the log waits for it. */
+  wakeUp(): void {
+    this.#wake?.()
   }
 
   /** @returns null if it was stopped */
@@ -258,7 +264,13 @@ export class Cleaner {
   /** Lets others have the thread for a while. @returns when work goes on */
   async #rest(startedMs: number): Promise<number> {
     const restMs = Math.min(100, (this.#clock.monotonicMs() - startedMs) * REST_PER_WORK)
-    if (restMs >= 1) await new Promise<void>((resolve) => this.#clock.after(restMs, resolve))
+    if (restMs >= 1 && !this.#stopped()) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+        this.#clock.after(restMs, resolve)
+      })
+      this.#wake = null
+    }
     return this.#clock.monotonicMs()
   }
 }

@@ -14,6 +14,7 @@ import type {
 import { walkRecords } from './walk-records.ts'
 
 const FETCH_BYTES = 1024 * 1024
+const KEEP_ALIVE_MS = 1 << 30
 
 /** A partition this consumer reads. */
 interface Reading {
@@ -160,6 +161,8 @@ export class LogConsumer implements Consumer {
     if (leftMs <= 0) return false
     let timer: Timer | null = null
     let news = false
+    // The clock's timers let the process end; a program that waits for records shall go on.
+    const alive = setInterval(() => undefined, KEEP_ALIVE_MS)
     await new Promise<void>((resolve) => {
       this.#wake = () => {
         news = true
@@ -168,6 +171,7 @@ export class LogConsumer implements Consumer {
       timer = this.#clock.after(leftMs, resolve)
     })
     this.#wake = null
+    clearInterval(alive)
     ;(timer as Timer | null)?.cancel()
     return news || this.#clock.nowMs() < untilMs
   }

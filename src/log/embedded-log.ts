@@ -1002,6 +1002,7 @@ export class EmbeddedLog implements Log, LogCore {
     this.groupCoordinator.close()
     const { journal, files, lock } = this.#parts
     try {
+      this.#cleaner.wakeUp()
       await this.#maintaining
       while (this.#running !== null) await this.#running
       while (this.#background.size > 0) await Promise.all(this.#background)

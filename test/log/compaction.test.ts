@@ -423,6 +423,28 @@ test('a damaged segment is left as it is, reported, and harms no other', async (
   await log.close()
 })
 
+test('a log that is cleaned can be closed', async () => {
+  const { disk, log } = await compactedTopic({ 'segment.bytes': '500000', 'max.compaction.lag.ms': '1' })
+  await log.close()
+  // By a clock on which work takes time, and whose timers never fire.
+  let nowMs = 0
+  const clock = {
+    nowMs: () => 2_000_000,
+    monotonicMs: () => (nowMs += 5),
+    after: () => ({ cancel: () => undefined }),
+  }
+  const again = (await openLog({ directory: '/data', fileSystem: disk, clock })) as EmbeddedLog
+  const value = 'x'.repeat(400_000)
+  for (let i = 0; i < 6; i++) await put(again, pairs([`a=${i}${value}`]))
+  const cleaning = again.maintain()
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  await again.close()
+  await cleaning
+  const third = await opened(disk)
+  expect((await found(third)).at(-1)).toMatchObject({ offset: 5 })
+  await third.close()
+})
+
 test('a full disk leaves the segments as they are', async () => {
   const { disk, clock, log } = await compactedTopic()
   await put(log, pairs(['a=1']), pairs(['a=2']))

@@ -1,3 +1,8 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join as joinPath } from 'node:path'
+import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ManualClock } from '../../src/base/clock.ts'
 import { seededRandom } from '../../src/base/random.ts'
@@ -494,6 +499,22 @@ test('a poll waits for records, and gives up in time', async () => {
   })
   await consumer.close()
   await expect(consumer.poll()).rejects.toMatchObject({ code: 'LOG_CONSUMER_CLOSED' })
+})
+
+test('a program that waits for records goes on', async () => {
+  const directory = await mkdtemp(joinPath(tmpdir(), 'millrace-consumer-'))
+  const program = `
+    import { openLog } from ${JSON.stringify(import.meta.resolve('../../src/log/open-log.ts'))}
+    const log = await openLog({ directory: ${JSON.stringify(directory)} })
+    await log.createTopic('t', { partitions: 1 })
+    const consumer = log.consumer({ group: 'g' })
+    consumer.subscribe(['t'])
+    console.log((await consumer.poll(100)).length)
+    await consumer.close()
+    await log.close()`
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program])
+  expect(stdout).toBe('0\n')
+  await rm(directory, { recursive: true })
 })
 
 test('partitions by hand: no group is needed, and none is joined', async () => {

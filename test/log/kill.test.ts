@@ -17,6 +17,9 @@ const POINTS: readonly (readonly [CrashPoint, pass: number])[] = [
   ['segment-after-roll', 5],
   ['checkpoint-before-write', 1],
   ['checkpoint-after-write', 1],
+  ['cleaner-before-swap', 1],
+  ['cleaner-after-swap', 1],
+  ['segments-retired', 1],
   ['recovery-after-replay', 1],
   ['recovery-after-checkpoint', 1],
 ]
@@ -48,11 +51,16 @@ test.each(POINTS)(
       for (let life = 0; life < 2; life++) {
         acknowledged += await runUntilKilled(directory, point, pass)
         const log = await openLog({ directory, journalBytesMax: 1 << 20 })
-        if (log.topic('b') !== undefined) {
+        if (log.topic('c') !== undefined) {
           const found = (await values(log, 'a')).map((value) => parseInt(value, 10))
           expect(found).toEqual(found.map((_, i) => i))
           expect((await values(log, 'b')).map((value) => parseInt(value, 10))).toEqual(found)
           expect(log.committedOffsets('g')[0]?.offset ?? 0).toBe(found.length)
+          // Whatever the cleaner was at: the last records of the keys are there, in order.
+          const cleaned = (await values(log, 'c')).map((value) => parseInt(value, 10))
+          const last = found.slice(-5)
+          expect(cleaned.slice(cleaned.length - last.length)).toEqual(last)
+          expect(cleaned).toEqual([...cleaned].sort((a, b) => a - b))
           expect(found.length).toBeGreaterThanOrEqual(acknowledged)
           acknowledged = found.length
         } else {
