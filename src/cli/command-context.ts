@@ -1,5 +1,5 @@
 import type { Millrace, MillraceOptions, RuntimeProblem } from '../runtime/millrace.ts'
-import { errorText, exitCodeFor } from './error-text.ts'
+import { errorText, exitCodeFor, exitCodeForOpening } from './error-text.ts'
 import { loadFunctions } from './load-functions.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -39,7 +39,7 @@ export async function withMillrace(
     return await work(millrace)
   } catch (error) {
     context.terminal.err(errorText(error, context.terminal))
-    return exitCodeFor(error)
+    return millrace === undefined ? exitCodeForOpening(error) : exitCodeFor(error)
   } finally {
     await millrace?.close()
   }

@@ -40,9 +40,10 @@ export async function produceCommand(
       )
       return EXIT.failed
     }
+    const input = await openInput(options.file)
     if (there === undefined) await millrace.createTopic(topic, { partitions: options.partitions ?? 1 })
     try {
-      const records = readRecords(openInput(options.file), {
+      const records = readRecords(input, {
         format,
         key: options.key,
         timestamp: options.timestamp,

@@ -11,11 +11,7 @@ import { styled, type Terminal } from './terminal.ts'
 export function errorText(error: unknown, terminal: Terminal, text?: string): string {
   if (!(error instanceof MillraceError)) {
     const shown =
-      error instanceof Error
-        ? isPlatformError(error)
-          ? error.message
-          : (error.stack ?? error.message)
-        : String(error)
+      error instanceof Error ? (platformSentence(error) ?? error.stack ?? error.message) : String(error)
     return `${styled(terminal, 'red', 'error:')} ${shown}\n`
   }
   let shown = `${styled(terminal, 'red', 'error:')} ${error.message}\n`
@@ -25,9 +21,36 @@ export function errorText(error: unknown, terminal: Terminal, text?: string): st
   return shown
 }
 
-/** A missing file, a refused permission and the like: the platform's sentence is plain enough. */
-function isPlatformError(error: Error): boolean {
-  return 'code' in error && 'syscall' in error
+/** A missing file, a refused permission and the like, in a plain sentence; `undefined` for other errors. */
+function platformSentence(error: NodeJS.ErrnoException): string | undefined {
+  if (!isPlatformError(error)) return undefined
+  const { path } = error
+  if (path === undefined) return error.message
+  if (error.syscall === 'mkdir') return `The directory ${path} cannot be made (${error.code}).`
+  switch (error.code) {
+    case 'ENOENT':
+      return `There is no file ${path}.`
+    case 'EISDIR':
+      return `${path} is a directory, not a file.`
+    case 'ENOTDIR':
+      return `${path} is a file, not a directory.`
+    case 'EACCES':
+    case 'EPERM':
+      return `Permission to use ${path} is missing.`
+    case 'EROFS':
+      return `${path} cannot be written: its file system is read-only.`
+    default:
+      return error.message
+  }
+}
+
+function isPlatformError(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && 'syscall' in error
+}
+
+/** @returns the exit code for an error that opening the data directory ended with */
+export function exitCodeForOpening(error: unknown): number {
+  return isPlatformError(error) ? EXIT.storage : exitCodeFor(error)
 }
 
 /** The line of a place, numbered, with carets under it. */

@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { parse } from 'csv-parse'
@@ -23,8 +23,13 @@ export function readRecords(input: Readable, options: InputOptions): AsyncIterab
   return options.format === 'csv' ? csvRecords(input, options) : ndjsonRecords(input, options)
 }
 
-export function openInput(file: string | undefined): Readable {
-  return file === undefined ? process.stdin : createReadStream(file)
+/** A file, or standard input. Fails before anything is done when there is no such file. */
+export async function openInput(file: string | undefined): Promise<Readable> {
+  if (file === undefined) return process.stdin
+  const handle = await open(file)
+  if (!(await handle.stat()).isDirectory()) return handle.createReadStream()
+  await handle.close()
+  throw new InputError('INPUT_IS_DIRECTORY', { message: `${file} is a directory, not a file.` })
 }
 
 /**

@@ -298,8 +298,25 @@ describe('the shell', () => {
       'DROP TYPE a;',
     ])
     expect(output).toContain('(1 row)')
-    expect(errors).toContain('ENOENT')
+    expect(errors).toContain('There is no file')
   })
+})
+
+test('a file that cannot be read makes no topic', async () => {
+  for (const input of [join(directory, 'missing.csv'), directory]) {
+    const { code, errors } = await run((context) => produceCommand(context, 't', { dataDir, file: input }))
+    expect(code).toBe(EXIT.failed)
+    expect(errors).toMatch(/^error: (There is no file .*missing\.csv|.* is a directory, not a file)\.\n$/)
+  }
+  const { output } = await run((context) => topicsCommand(context, { dataDir, json: true }))
+  expect(output).not.toContain('"t"')
+})
+
+test('a data directory that is a file is refused in a sentence, as storage', async () => {
+  const path = await file('taken', 'x')
+  const { code, errors } = await run((context) => topicsCommand(context, { dataDir: path }))
+  expect(errors).toBe(`error: ${path} is a file, not a directory.\n`)
+  expect(code).toBe(EXIT.storage)
 })
 
 test('every command takes --data-dir, and its options', async () => {

@@ -41,8 +41,9 @@ describe('errors', () => {
     const missing = Object.assign(new Error("ENOENT: no such file, open 'x'"), {
       code: 'ENOENT',
       syscall: 'open',
+      path: 'x',
     })
-    expect(errorText(missing, terminal)).toBe("error: ENOENT: no such file, open 'x'\n")
+    expect(errorText(missing, terminal)).toBe('error: There is no file x.\n')
   })
 
   test('exit codes tell storage from statements', () => {
