@@ -63,12 +63,12 @@ function defineStatement(definition: string): string {
   return `DEFINE ${definition.slice(0, equals)} = ${printText(definition.slice(equals + 1))};`
 }
 
-/** On the command line the last `;` may be left out. */
+/** On the command line the last `;` may be left out: that is no error beside others either. */
 function withSemicolon(text: string): string {
   // A variable that has no value yet may stand for a name or a literal: any will do to find the end.
-  const { errors } = parseAll(text.replaceAll(/\$\{\w+\}/g, 'x'), { variables: false })
-  const isOnlyTheEnd = errors.length === 1 && errors[0]!.hint === 'End the statement with ";".'
-  return isOnlyTheEnd ? `${text}\n;` : text
+  const plain = text.replaceAll(/\$\{\w+\}/g, 'x')
+  const problems = (sql: string): number => parseAll(sql, { variables: false }).errors.length
+  return problems(`${plain}\n;`) < problems(plain) ? `${text}\n;` : text
 }
 
 /** Runs the statements one after the other, each until it is done. */

@@ -1,4 +1,5 @@
 import { NotSupportedError, SqlError } from '../base/errors.ts'
+import { didYouMean } from '../sql/analyse/nearest-name.ts'
 
 /** A setting that changes what statements mean or how queries run. */
 export interface SettingDeclaration {
@@ -199,7 +200,7 @@ export function checkSetting(name: string, value: string): void {
     if (UNSUPPORTED.has(full)) throw new NotSupportedError(`The setting '${name}'`)
     throw new SqlError('SQL_UNKNOWN_SETTING', {
       message: `There is no setting '${name}'.`,
-      hint: 'SHOW PROPERTIES lists them.',
+      hint: didYouMean(full, byName.keys()) ?? 'SHOW PROPERTIES lists them.',
       stage: 'execute',
     })
   }

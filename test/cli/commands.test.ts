@@ -163,6 +163,12 @@ describe('sql -e', () => {
     expect(errors).toContain('  3 | SHOW TOPCS;\n')
   })
 
+  test('a missing ";" at the end is not told of beside another error', async () => {
+    const { errors } = await sql('CREATE STREAM s (id STRING KEY v INT)')
+    expect(errors.match(/^error:/gm)).toHaveLength(1)
+    expect((await sql('SELECT id FROM')).errors).toContain('error:')
+  })
+
   test('a refused statement ends the rest, with its place in the whole text', async () => {
     const { code, output, errors } = await sql('SHOW TABLES;\n SELECT * FROM nothing;\nSHOW STREAMS;')
     expect(code).toBe(EXIT.failed)

@@ -1,7 +1,8 @@
 /** The candidate most like what was written, as a question for a hint, or undefined if none is close. */
 export function didYouMean(written: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined
-  let bestDistance = Math.max(1, Math.floor(written.length / 3)) + 1
+  // At least one letter must be right: of one-letter names any would be near.
+  let bestDistance = Math.min(Math.max(1, Math.floor(written.length / 3)), written.length - 1) + 1
   for (const candidate of candidates) {
     const sameLetters = candidate.toUpperCase() === written.toUpperCase()
     const distance = sameLetters ? 0 : editDistance(written.toUpperCase(), candidate.toUpperCase())
