@@ -41,7 +41,10 @@ export class RowStream<T = RowObject> implements AsyncIterable<T> {
   readonly #source: RowSource
   readonly #queueBytesMax: number
   readonly #stop = new AbortController()
-  readonly #queue: StreamedRow[] = []
+  /** Rows that came since the consumer last ran out, in order. */
+  #queue: StreamedRow[] = []
+  /** Older ones, the next to be taken last: taking from the front of a long array moves all the others. */
+  #outgoing: StreamedRow[] = []
   readonly #onClose: () => void
   #queueBytes = 0
   #state: 'new' | 'running' | 'ended' = 'new'
@@ -104,7 +107,7 @@ export class RowStream<T = RowObject> implements AsyncIterable<T> {
     this.#start()
     try {
       for (;;) {
-        const row = this.#queue.shift()
+        const row = this.#take()
         if (row !== undefined) {
           this.#queueBytes -= estimatedBytes(row)
           if (this.#queueBytes < this.#queueBytesMax) this.#wake('reader')
@@ -132,6 +135,14 @@ export class RowStream<T = RowObject> implements AsyncIterable<T> {
     this.#wake('reader')
     this.#wake('consumer')
     await this.#done
+  }
+
+  #take(): StreamedRow | undefined {
+    if (this.#outgoing.length === 0) {
+      this.#outgoing = this.#queue.reverse()
+      this.#queue = []
+    }
+    return this.#outgoing.pop()
   }
 
   #start(): void {

@@ -100,3 +100,19 @@ test('closing before anybody consumed is fine, and twice', async () => {
   await stream.close()
   expect(closed()).toBe(1)
 })
+
+test('a long queue is taken in order, each row as fast as from a short one', { timeout: 8000 }, async () => {
+  const count = 200_000
+  const { stream } = streamOf({
+    run(sink) {
+      for (let n = 0; n < count; n++) sink.push(['k', [n]], n, false)
+      return Promise.resolve()
+    },
+  })
+  let taken = 0
+  for await (const row of stream.rows()) {
+    if (row.timestampMs !== taken) throw new Error(`row ${row.timestampMs} came as number ${taken}`)
+    taken++
+  }
+  expect(taken).toBe(count)
+})
