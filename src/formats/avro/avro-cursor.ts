@@ -3,20 +3,40 @@ import { WireMismatch } from '../wire-coercion.ts'
 
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
 
+/** A text of up to so many bytes is faster put together byte by byte. */
+const SHORT = 24
+
+function textAt(bytes: Uint8Array, start: number, end: number): string {
+  if (end - start > SHORT) return utf8.decode(bytes.subarray(start, end))
+  let text = ''
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at]!
+    if (byte > 127) return utf8.decode(bytes.subarray(start, end))
+    text += String.fromCharCode(byte)
+  }
+  return text
+}
+
 /**
  * Reads Avro's binary encoding. The library's own reader goes on past the end of a damaged record, for as many
  * elements as its bytes claim there are; this one stops there, and gives 64-bit integers exactly.
  */
 export class AvroCursor {
-  readonly #bytes: Uint8Array
-  readonly #view: DataView
-  #at: number
-  readonly #end: number
+  #bytes: Uint8Array = new Uint8Array(0)
+  #view: DataView = new DataView(this.#bytes.buffer)
+  #at = 0
+  #end = 0
 
-  /** @param end  exclusive */
-  constructor(bytes: Uint8Array, start: number, end: number) {
-    this.#bytes = bytes
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  /**
+   * Goes to another record. A new cursor per record would cost more than to read it.
+   *
+   * @param end  exclusive
+   */
+  reset(bytes: Uint8Array, start: number, end: number): void {
+    if (bytes !== this.#bytes) {
+      this.#bytes = bytes
+      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    }
     this.#at = start
     this.#end = end
   }
@@ -32,6 +52,10 @@ export class AvroCursor {
 
   /** A zigzag varint of up to 64 bits, in canonical form. */
   long(): number | bigint {
+    // One byte is the most frequent: branches of unions, small numbers, lengths.
+    const first = this.byte()
+    if (first < 128) return (first >>> 1) ^ -(first & 1)
+    this.#at--
     let value = 0
     let factor = 1
     for (let i = 0; i < 7; i++) {
@@ -66,7 +90,7 @@ export class AvroCursor {
   text(): string {
     const length = this.#length()
     const start = this.#take(length)
-    return utf8.decode(this.#bytes.subarray(start, start + length))
+    return textAt(this.#bytes, start, start + length)
   }
 
   /** A copy of so many bytes; by default of as many as the record says. */

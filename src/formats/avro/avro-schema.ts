@@ -76,6 +76,7 @@ class CompiledAvro implements CompiledSchema {
   readonly type: WireType
   readonly #node: AvroNode
   readonly #avro: avsc.Type
+  readonly #cursor = new AvroCursor()
 
   constructor(node: AvroNode, avro: avsc.Type) {
     this.type = node.type
@@ -84,7 +85,8 @@ class CompiledAvro implements CompiledSchema {
   }
 
   decode(bytes: Uint8Array, start: number, end: number): SqlValue {
-    const cursor = new AvroCursor(bytes, start, end)
+    const cursor = this.#cursor
+    cursor.reset(bytes, start, end)
     const value = this.#node.read(cursor)
     if (cursor.left > 0) throw new WireMismatch(`${cursor.left} bytes follow the Avro data`)
     return value
@@ -192,6 +194,7 @@ class AvroReading {
       const node = this.node(field['type'], namespace)
       nodes.push(node)
       const preset = field['default']
+      if (field['name'] === '__proto__') throw new SchemaError("An Avro field can't be called __proto__.")
       return {
         name: String(field['name']),
         type: node.type,
@@ -202,11 +205,15 @@ class AvroReading {
     const names = fields.map((f) => f.name)
     const node: AvroNode = {
       type: { kind: 'struct', fields, optional: false },
-      read: (from) => nodes.map((field) => field.read(from)),
+      read: (from) => {
+        const row = new Array<SqlValue>(nodes.length)
+        for (let i = 0; i < nodes.length; i++) row[i] = nodes[i]!.read(from)
+        return row
+      },
       write: (value) => {
-        const record: Record<string, unknown> = Object.create(null) as Record<string, unknown>
-        for (const [i, field] of nodes.entries())
-          record[names[i]!] = field.write((value as readonly SqlValue[])[i]!)
+        const record: Record<string, unknown> = {}
+        for (let i = 0; i < nodes.length; i++)
+          record[names[i]!] = nodes[i]!.write((value as readonly SqlValue[])[i]!)
         return record
       },
     }

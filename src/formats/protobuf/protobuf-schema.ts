@@ -62,8 +62,8 @@ function messageNode(message: protobufjs.Type, open: ReadonlySet<protobufjs.Type
     type: { kind: 'struct', fields: fields.map((f) => f.field), optional: true },
     read: (value) => fields.map((field) => field.read(value as Message)),
     write: (value) => {
-      const written: Record<string, unknown> = Object.create(null) as Record<string, unknown>
-      fields.forEach((field, i) => field.write((value as readonly SqlValue[])[i]!, written))
+      const written: Record<string, unknown> = {}
+      for (let i = 0; i < fields.length; i++) fields[i]!.write((value as readonly SqlValue[])[i]!, written)
       return written
     },
   }
@@ -71,6 +71,7 @@ function messageNode(message: protobufjs.Type, open: ReadonlySet<protobufjs.Type
 
 function plainField(field: protobufjs.Field, open: ReadonlySet<protobufjs.Type>): ProtoField {
   const { name } = field
+  if (name === '__proto__') throw new SchemaError("A Protobuf field can't be called __proto__.")
   const { MapField } = protobufLibrary()
   if (field instanceof MapField) return mapField(field, open)
   const node = valueNode(field, open)
