@@ -143,6 +143,7 @@ export class Millrace {
   readonly #session: Session
   /** Statements run one text after the other. */
   #turn: Promise<unknown> = Promise.resolve()
+  #isClosed = false
 
   private constructor(host: LogHost, settings: Map<string, string>) {
     this.#host = host
@@ -196,7 +197,10 @@ export class Millrace {
     options: SqlOptions = {},
     onResult?: (result: StatementResult) => void,
   ): Promise<StatementResult[]> {
-    return this.#inTurn(() => this.#runner.run(text, this.#sessionFor(options), onResult, options.parameters))
+    return this.#inTurn(async () => {
+      this.#checkOpen()
+      return this.#runner.run(text, this.#sessionFor(options), onResult, options.parameters)
+    })
   }
 
   /**
@@ -206,6 +210,7 @@ export class Millrace {
    * @throws SqlError when the text isn't one SELECT or is refused
    */
   query<T = RowObject>(text: string, options: SqlOptions = {}): RowStream<T> {
+    this.#checkOpen()
     const session = this.#sessionFor(options)
     const statements = parseStatements(text, { variables: session.variables })
     const [statement] = statements
@@ -315,7 +320,13 @@ export class Millrace {
 
   /** Commits what was processed and closes everything. Closing twice is harmless. */
   close(): Promise<void> {
+    this.#isClosed = true
     return this.#host.close()
+  }
+
+  #checkOpen(): void {
+    if (!this.#isClosed) return
+    throw new QueryError('QUERY_CLOSED', { message: 'This Millrace is closed: it takes no more statements.' })
   }
 
   #sessionFor(options: SqlOptions): Session {
