@@ -33,9 +33,14 @@ export class DueQueue<T> {
     return due
   }
 
-  /** Takes out the items of the earliest time, if that is at or before `untilMs`; by id. */
+  /** Takes out the items of the earliest time that has any, if that is at or before `untilMs`; by id. */
   takeEarliest(untilMs: number): T[] {
-    return this.#heap.length === 0 ? [] : this.take(Math.min(untilMs, this.#heap[0]!))
+    while (this.#heap.length > 0 && this.#heap[0]! <= untilMs) {
+      const due = this.take(this.#heap[0]!)
+      // All items of a time may have been removed.
+      if (due.length > 0) return due
+    }
+    return []
   }
 
   clear(): void {

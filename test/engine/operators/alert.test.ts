@@ -264,6 +264,12 @@ const onInput = (input: PlanNode, given: readonly TestRow[]): TestRow[] =>
     return { ...one, window: [start, start + 10] }
   })
 
+test('a timer that was set anew hides none behind it', async () => {
+  const harness = new Harness(alert(table, { forMs: 5, noData: { afterMs: 15, then: 'FIRE' } }), [table])
+  await harness.feed([row(0, 5), row(1, 5, 'b'), row(1, 11), row(16, 5)])
+  expect(events(harness.out)).toContain('"b" firing 1..16 5')
+})
+
 property.prop([anyInput, anyRules, anyRows])(
   'batching never changes an answer',
   async (input, rules, given) => {
