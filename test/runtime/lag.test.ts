@@ -91,9 +91,8 @@ test('a sub-query filters by what it gives', async () => {
 })
 
 test('its plan', async () => {
-  expect(
-    await planOf(SETUP, 'CREATE STREAM o AS SELECT id, LAG(v + 1, 3) AS b FROM s WHERE v > 0;'),
-  ).toMatchInlineSnapshot(`
+  expect(await planOf(SETUP, 'CREATE STREAM o AS SELECT id, LAG(v + 1, 3) AS b FROM s WHERE v > 0;'))
+    .toMatchInlineSnapshot(`
     "sink stream O
       project ID KEY, KSQL_LAG_0 AS B
         lag by ID: V + 1 3 before AS KSQL_LAG_0

@@ -65,9 +65,10 @@ export function newTopic(
     })
   }
   const policy = kind === 'stream' ? 'delete' : windowed !== null ? 'compact,delete' : 'compact'
-  const keptMs = Math.max(retentionMs ?? 0, windowed ?? 0)
-  return {
-    partitions: count,
-    config: { 'cleanup.policy': policy, ...(keptMs === 0 ? {} : { 'retention.ms': String(keptMs) }) },
-  }
+  // Records are kept for ever unless someone asks for less: the default retention of a window is no such wish.
+  const kept =
+    retentionMs === undefined
+      ? {}
+      : { 'retention.ms': String(retentionMs < 0 ? -1 : Math.max(retentionMs, windowed ?? 0)) }
+  return { partitions: count, config: { 'cleanup.policy': policy, ...kept } }
 }

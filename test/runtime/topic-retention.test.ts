@@ -1,0 +1,22 @@
+import { expect, test } from 'vitest'
+import { Millrace } from '../../src/runtime/millrace.ts'
+
+test('the results of windows are kept for ever, unless RETENTION_MS says otherwise', async () => {
+  const db = await Millrace.open()
+  const counts = (name: string, properties: string): string =>
+    `CREATE TABLE ${name} WITH (kafka_topic = '${name}', format = 'JSON'${properties}) AS
+       SELECT id, COUNT(*) AS n FROM s WINDOW TUMBLING (SIZE 10 SECONDS, GRACE PERIOD 5 SECONDS) GROUP BY id;`
+  await db.sql(`
+    CREATE STREAM s (id STRING KEY, v INT) WITH (kafka_topic = 's', value_format = 'JSON', partitions = 1);
+    ${counts('kept', '')}
+    ${counts('short', ', retention_ms = 1000')}
+    ${counts('long', ', retention_ms = 60000')}
+    ${counts('said', ', retention_ms = -1')}`)
+  const retention = (topic: string) => db.log.topic(topic)!.config['retention.ms']
+  expect(retention('kept')).toBeUndefined()
+  // Never less than the windows may still change.
+  expect(retention('short')).toBe('15000')
+  expect(retention('long')).toBe('60000')
+  expect(retention('said')).toBe('-1')
+  await db.close()
+})
