@@ -215,7 +215,11 @@ export class Worker {
       if (!worked) await this.#wait(dirty ? Math.max(0, dueInMs) : this.#idleWaitMs())
       else if (this.#commits % 8 === 0) await new Promise<void>((resolve) => setImmediate(resolve))
     }
-    if (this.#fatal === null) await this.#commit()
+    if (this.#fatal === null) {
+      await this.#commit()
+      // So that the next start reads no changelogs. Where it fails, it reads them.
+      await this.#options.state.checkpoint().catch(() => {})
+    }
   }
 
   /** The last thing that happens: nobody is left waiting, and queries say why they don't run any more. */
