@@ -5,7 +5,7 @@ import { styled, type Terminal } from './terminal.ts'
 export class ProblemNotes {
   /** Newest failure, or first sample, by query id. */
   readonly #failures = new Map<string, string>()
-  readonly #samples = new Map<string, { readonly detail: string; count: number }>()
+  readonly #samples = new Map<string, { readonly problem: RuntimeProblem; count: number }>()
 
   add(problem: RuntimeProblem): void {
     if (problem.kind === 'query-failed') {
@@ -13,7 +13,7 @@ export class ProblemNotes {
       return
     }
     const sample = this.#samples.get(problem.queryId)
-    if (sample === undefined) this.#samples.set(problem.queryId, { detail: problem.detail, count: 1 })
+    if (sample === undefined) this.#samples.set(problem.queryId, { problem, count: 1 })
     else sample.count++
   }
 
@@ -22,16 +22,23 @@ export class ProblemNotes {
     for (const [id, detail] of this.#failures) {
       terminal.err(`${styled(terminal, 'red', 'error:')} Query ${id} stopped: ${detail}\n`)
     }
-    for (const [id, { detail, count }] of this.#samples) {
+    for (const [id, { problem, count }] of this.#samples) {
+      const { detail } = problem
       const what = count === 1 ? 'something' : 'several things'
       const end = /[.!?]$/.test(detail) ? '' : '.'
-      // Queries of a session write no log.
-      const where = id.startsWith('transient_') ? '' : ' See the stream PROCESSING_LOG.'
       terminal.err(
-        `${styled(terminal, 'yellow', 'note:')} Query ${id} met ${what} it could not use. ${detail}${end}${where}\n`,
+        `${styled(terminal, 'yellow', 'note:')} Query ${id} met ${what} it could not use. ${detail}${end}${whereToLook(problem)}\n`,
       )
     }
     this.#failures.clear()
     this.#samples.clear()
   }
+}
+
+/** Queries of a session write no log and keep no counts. */
+function whereToLook({ queryId, kind }: RuntimeProblem): string {
+  if (queryId.startsWith('transient_')) return ''
+  return kind === 'record-unreadable'
+    ? ' See the stream PROCESSING_LOG.'
+    : ` EXPLAIN ${queryId}; has the counts.`
 }

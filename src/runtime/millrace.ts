@@ -8,7 +8,7 @@ import { nodeFileSystem } from '../base/node-file-system.ts'
 import { systemRandom, type Random } from '../base/random.ts'
 import type { Batch } from '../engine/batch.ts'
 import type { CompileContext } from '../engine/compile/cursor.ts'
-import type { ReadRange } from '../engine/operator.ts'
+import type { DropReason, ReadRange } from '../engine/operator.ts'
 import { offsetsGroup } from '../engine/query-spec.ts'
 import { placeText } from '../engine/record-place.ts'
 import type { QueryProblem } from '../engine/running-query.ts'
@@ -342,11 +342,20 @@ export class Millrace {
   }
 }
 
+const WHY_DROPPED: Readonly<Record<DropReason, string>> = {
+  late: 'it came after its windows had closed',
+  'null-key': 'its key is null',
+  'null-value': 'it has no value',
+  expired: 'what it belongs to is forgotten',
+  expression: 'an expression failed',
+  'bad-timestamp': 'its time is out of range',
+}
+
 /** A problem as a sentence. */
 function problemText(problem: QueryProblem): string {
   switch (problem.kind) {
     case 'row-dropped':
-      return `A row was dropped: ${problem.detail ?? problem.reason}.`
+      return `A row was dropped: ${WHY_DROPPED[problem.reason]}${problem.detail === undefined ? '' : ` (${problem.detail})`}.`
     case 'record-unreadable':
       return (
         `The ${problem.part} of the record at topic ${problem.topic}, partition ${problem.partition}, ` +

@@ -192,6 +192,17 @@ describe('sql -e', () => {
     )
   })
 
+  test('a dropped row is told of in words, with where the counts are', async () => {
+    const { errors } = await sql(
+      `CREATE STREAM s (id STRING KEY, v INT) WITH (kafka_topic='s', value_format='JSON', partitions=1);
+       CREATE TABLE t AS SELECT id, SUM(v) AS v FROM s GROUP BY id;
+       INSERT INTO s (v) VALUES (3); SELECT * FROM t;`,
+    )
+    expect(errors).toBe(
+      'note: Query CTAS_T_0 met something it could not use. A row was dropped: its key is null. EXPLAIN CTAS_T_0; has the counts.\n',
+    )
+  })
+
   test('a locked directory is refused with a code of its own', async () => {
     const other = await Millrace.open({ dataDirectory: dataDir })
     try {
