@@ -55,7 +55,7 @@ export function subjectOf(topic: string, side: 'key' | 'value'): string {
   return `${topic}-${side}`
 }
 
-/** Two schemas of one key are the same one: layout of JSON does not count. */
+/** Two schemas of one key are the same one: layout of JSON does not count, nor how a plain Avro type is written. */
 export function schemaKey({ language, text, references }: SchemaText): string {
   return JSON.stringify([language, compact(language, text), references.map((r) => [r.name, r.text])])
 }
@@ -63,8 +63,16 @@ export function schemaKey({ language, text, references }: SchemaText): string {
 function compact(language: SchemaLanguage, text: string): string {
   if (language === 'PROTOBUF') return text.trim()
   try {
-    return JSON.stringify(JSON.parse(text))
+    const schema: unknown = JSON.parse(text)
+    return JSON.stringify(language === 'AVRO' ? shortened(schema) : schema)
   } catch {
     return text // not JSON: whoever compiles it says so
   }
+}
+
+/** `{"type": "int"}` is another way to write `"int"`. */
+function shortened(schema: unknown): unknown {
+  if (typeof schema !== 'object' || schema === null || Array.isArray(schema)) return schema
+  const [only, ...others] = Object.entries(schema)
+  return only?.[0] === 'type' && typeof only[1] === 'string' && others.length === 0 ? only[1] : schema
 }

@@ -674,7 +674,7 @@ class LogHost implements StatementHost {
     const query = this.catalog.query(id)
     assert(query, 'a started query is in the catalog')
     const settings = new Map(Object.entries(query.settings))
-    await prepareSchemas(query.plan, this)
+    await prepareSchemas(id, query.plan, this)
     await this.worker.add({
       id,
       plan: query.plan,

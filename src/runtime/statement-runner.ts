@@ -19,7 +19,7 @@ import { formatRulesOver } from './format-rules.ts'
 import { recordsToInsert } from './insert-values.ts'
 import { prepareStatement } from './prepare-statement.ts'
 import type { RowStream } from './row-stream.ts'
-import { forgetSchemas, loadSchemasOf, registerSchemas } from './statement-schemas.ts'
+import { forgetQuerySchemas, forgetSchemas, loadSchemasOf, registerSchemas } from './statement-schemas.ts'
 import { checkSetting, settingName } from './settings.ts'
 import {
   describe,
@@ -195,6 +195,7 @@ export class StatementRunner {
         await registerSchemas(command, host)
         await host.apply(effects)
         for (const topic of effects.deleteTopics) await forgetSchemas(topic, host.registry)
+        for (const id of effects.end) await forgetQuerySchemas(id, host.registry)
         return { kind: 'message', message: effects.message, queryId: effects.queryId }
       }
     }

@@ -1,10 +1,12 @@
 import { SqlError } from '../base/errors.ts'
+import { isExchange } from '../engine/graph.ts'
 import type { Format } from '../formats/format.ts'
 import { schemaKey, subjectOf, type SchemaRegistry, type SchemaText } from '../formats/schema-registry.ts'
 import type { Command } from '../plan/command.ts'
 import type { DataSource, FormatName } from '../plan/data-source.ts'
-import type { QueryPlan, SinkSpec } from '../plan/plan-node.ts'
+import { inputsOf, type PlanNode, type QueryPlan, type SinkSpec } from '../plan/plan-node.ts'
 import type { Statement } from '../sql/ast.ts'
+import { sourcesRead } from './catalog.ts'
 
 interface Registering {
   readonly registry: SchemaRegistry
@@ -55,25 +57,53 @@ export async function registerSchemas(command: Command, host: Registering): Prom
     case 'create-query':
     case 'insert-select':
     case 'create-alert':
-      if (command.plan.sink !== null) await registerSinkSchemas(command.plan.sink, host)
+      await registerQuerySchemas(command.queryId, command.plan, host)
       return
     default:
   }
 }
 
 /** What a query has to know of schemas before it starts: a registry elsewhere tells their numbers anew. */
-export async function prepareSchemas({ sink }: QueryPlan, host: Registering): Promise<void> {
-  if (sink === null) return
-  const ids = [sink.keyFormat, sink.valueFormat]
-    .flatMap((spec) => spec.properties['schemaId'] ?? [])
-    .map(Number)
+export async function prepareSchemas(queryId: string, plan: QueryPlan, host: Registering): Promise<void> {
+  const { sink } = plan
+  const specs = [
+    ...(sink === null ? [] : [sink.keyFormat, sink.valueFormat]),
+    ...sourcesRead(plan).map((s) => s.keyFormat),
+  ]
+  const ids = specs.flatMap((spec) => spec.properties['schemaId'] ?? []).map(Number)
   await host.registry.load({ ids })
-  await registerSinkSchemas(sink, host)
+  await registerQuerySchemas(queryId, plan, host)
 }
 
-/** Registers what a query writes with. */
-async function registerSinkSchemas(sink: SinkSpec, host: Registering): Promise<void> {
-  for (const { subject, schema } of schemasOf(sink, host)) await host.registry.register(subject, schema)
+/**
+ * Registers what a query writes with. Rows that change their partition go to that of their key as the topics
+ * they meet have it, its schema's number included: that must be the same for as long as the query lives.
+ */
+async function registerQuerySchemas(queryId: string, plan: QueryPlan, host: Registering): Promise<void> {
+  if (plan.sink !== null) {
+    for (const { subject, schema } of schemasOf(plan.sink, host))
+      await host.registry.register(subject, schema)
+  }
+  if (!hasExchange(plan.root)) return
+  for (const source of sourcesRead(plan)) {
+    for (const { side, schema } of schemasOf(source, host)) {
+      if (side === 'key') await host.registry.register(`${subjectPrefix(queryId)}${source.topic}-key`, schema)
+    }
+  }
+}
+
+function subjectPrefix(queryId: string): string {
+  return `_millrace-${queryId}-`
+}
+
+function hasExchange(node: PlanNode): boolean {
+  return isExchange(node) || inputsOf(node).some(hasExchange)
+}
+
+/** The subjects that a query had for itself. */
+export async function forgetQuerySchemas(queryId: string, registry: SchemaRegistry): Promise<void> {
+  for (const subject of registry.subjects())
+    if (subject.startsWith(subjectPrefix(queryId))) await registry.deleteSubject(subject)
 }
 
 /** A deleted topic's schemas go with it. */

@@ -90,13 +90,38 @@ test('schemas outlive a restart: records written before it are read, and columns
   }
 })
 
+test('keys that change their partition have one schema number for as long as their query lives', async () => {
+  const millrace = await Millrace.open({ commitIntervalMs: 0 })
+  try {
+    // What the topic has is not what the columns make.
+    await millrace.schemas.register(
+      't-key',
+      avro('{"type":"record","name":"Theirs","fields":[{"name":"A","type":"int"}]}'),
+    )
+    await millrace.sql(`
+      CREATE TABLE t (k STRUCT<a INT> PRIMARY KEY, v INT) WITH (kafka_topic = 't', format = 'AVRO', partitions = 2);
+      CREATE STREAM s (id INT KEY, a INT) WITH (kafka_topic = 's', value_format = 'JSON', partitions = 2);
+      CREATE STREAM j WITH (key_format = 'JSON') AS SELECT t.k, s.id, v FROM s JOIN t ON STRUCT(a := s.a) = t.k;
+    `)
+    const own = millrace.schemas.subjects().filter((subject) => subject.startsWith('_millrace-'))
+    expect(own).toEqual(['_millrace-CSAS_J_0-t-key'])
+    await millrace.sql('TERMINATE ALL;')
+    expect(millrace.schemas.subjects().filter((subject) => subject.startsWith('_millrace-'))).toEqual([])
+  } finally {
+    await millrace.close()
+  }
+})
+
 test('an INSERT that would give keys another schema is refused', async () => {
   const millrace = await Millrace.open({ commitIntervalMs: 0 })
   try {
     await millrace.schemas.register('s-key', avro('"long"'))
-    await millrace.sql(
-      "CREATE STREAM s (id INT KEY, n INT) WITH (kafka_topic = 's', format = 'AVRO', partitions = 1);",
-    )
+    await millrace.schemas.register('same-key', avro('{"type":"int"}'))
+    await millrace.sql(`
+      CREATE STREAM s (id INT KEY, n INT) WITH (kafka_topic = 's', format = 'AVRO', partitions = 1);
+      CREATE STREAM same (id INT KEY, n INT) WITH (kafka_topic = 'same', format = 'AVRO', partitions = 1);
+      INSERT INTO same VALUES (1, 2);
+    `)
     await expect(millrace.sql('INSERT INTO s VALUES (1, 2);')).rejects.toThrow(/another schema/)
   } finally {
     await millrace.close()
