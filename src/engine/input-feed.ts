@@ -129,19 +129,21 @@ export class InputFeed {
 
   /** Whether everything that may be read has been handed over. */
   get atEnd(): boolean {
-    return this.#states.every(
-      (s) =>
-        s.waiting === null && s.readOffset >= this.#log.ends(s.input.topic, s.input.partition).lastStable,
-    )
+    return this.#states.every((s) => s.waiting === null && this.#left(s, s.readOffset) === 0)
   }
 
   /** Records between what was handed over and the end of what may be read, over all inputs. */
   get lag(): number {
-    return this.#states.reduce(
-      (sum, s) =>
-        sum + Math.max(0, this.#log.ends(s.input.topic, s.input.partition).lastStable - s.consumedOffset),
-      0,
-    )
+    return this.#states.reduce((sum, s) => sum + this.#left(s, s.consumedOffset), 0)
+  }
+
+  /** Records from `offset` up to `end` that are still there: the oldest may have expired unread. */
+  #left(
+    { input: { topic, partition } }: InputState,
+    offset: number,
+    end = this.#log.ends(topic, partition).lastStable,
+  ): number {
+    return Math.max(0, end - Math.max(offset, this.#log.ends(topic, partition).logStart))
   }
 
   /** Offsets that go with what has been handed over; see {@link CommittedPositions} for the metadata. */
@@ -169,7 +171,7 @@ export class InputFeed {
   }
 
   async #stepGroup(group: readonly InputState[]): Promise<boolean> {
-    const loading = group.filter((s) => s.loadTo !== null && s.consumedOffset < s.loadTo)
+    const loading = group.filter((s) => s.loadTo !== null && this.#left(s, s.consumedOffset, s.loadTo) > 0)
     if (loading.length === 0) for (const s of group) s.loadTo = null
     const active = loading.length > 0 ? loading : group
     const reads = active.filter((s) => s.waiting === null).map((s) => this.#read(s, group.length > 1))

@@ -20,3 +20,26 @@ test('the results of windows are kept for ever, unless RETENTION_MS says otherwi
   expect(retention('said')).toBe('-1')
   await db.close()
 })
+
+test('a query whose unread input has all expired is at the end, and goes on', async () => {
+  const db = await Millrace.open()
+  await db.sql(`
+    CREATE STREAM s (v INT) WITH (kafka_topic = 's', value_format = 'JSON', partitions = 1);
+    CREATE STREAM out WITH (kafka_topic = 'out') AS SELECT * FROM s EMIT CHANGES;`)
+  const { id } = db.queries()[0]!
+  await db.produce('s', [{ value: '{"v":1}' }])
+  await db.untilIdle()
+  await db.sql(`PAUSE ${id};`)
+  await db.produce('s', [{ value: '{"v":2}' }, { value: '{"v":3}' }])
+  await db.log.deleteRecords('s', 0, 3)
+  await db.sql(`RESUME ${id};`)
+  await db.untilIdle()
+  expect(db.queries()[0]!.counters.lag).toBe(0)
+  await db.produce('s', [{ value: '{"v":4}' }])
+  await db.untilIdle()
+  const values: string[] = []
+  for await (const record of db.consume('out', { from: 'beginning' }))
+    values.push(Buffer.from(record.value!).toString())
+  expect(values).toEqual(['{"V":1}', '{"V":4}'])
+  await db.close()
+})
