@@ -13,7 +13,7 @@ export function gather(batch: Batch, rows: Int32Array): Batch {
  * @param from  per new row which batch it comes from; null: all from the first
  * @param rows  per new row its position in that batch
  */
-export function gatherFrom(batches: readonly Batch[], from: Int32Array | null, rows: Int32Array): Batch {
+function gatherFrom(batches: readonly Batch[], from: Int32Array | null, rows: Int32Array): Batch {
   const first = batches[0]!
   const count = rows.length
   const source = (n: number): Batch => (from === null ? first : batches[from[n]!]!)
@@ -177,16 +177,7 @@ export function concatenate(batches: readonly Batch[]): Batch {
   return gatherFrom(batches, from, rows)
 }
 
-/** The rows of a batch that satisfy `keep`, as the same batch with a narrower selection. */
-export function select(batch: Batch, keep: (row: number) => boolean): Batch {
-  const kept: number[] = []
-  for (let n = 0; n < batch.size; n++) {
-    const row = batch.position(n)
-    if (keep(row)) kept.push(row)
-  }
-  return withSelection(batch, Int32Array.from(kept))
-}
-
+/** The same batch with other rows selected. */
 export function withSelection(batch: Batch, selection: Int32Array): Batch {
   return batch.with({ selection })
 }

@@ -1,4 +1,3 @@
-import { assert } from '../base/assert.ts'
 import { BooleanVector, NumberVector, ValueVector, type Vector } from '../formats/vector.ts'
 import { columnsOf } from '../plan/columns-of.ts'
 import type { Expr } from '../plan/expression.ts'
@@ -327,10 +326,4 @@ function allOf(selection: Int32Array | null, rows: number): Iterable<number> {
   const all = new Int32Array(rows)
   for (let row = 0; row < rows; row++) all[row] = row
   return all
-}
-
-/** Guards a boundary in tests and assertions: every column downstream reads is there. */
-export function assertMaterialised(batch: Batch, columns: readonly number[]): void {
-  for (const column of columns)
-    assert(batch.vectors[column], `column ${batch.schema.columns[column]!.name} is materialised`)
 }
