@@ -5,6 +5,7 @@ import type { FileSystem } from '../../src/base/file-system.ts'
 import { seededRandom } from '../../src/base/random.ts'
 import { hashBytes } from '../../src/engine/slabs/slab.ts'
 import { SlabStore } from '../../src/engine/slabs/slab-store.ts'
+import type { GroupAppend } from '../../src/log/log.ts'
 import { codecOf, textShape } from '../../src/state/value-codec.ts'
 import { ModelDisk } from '../../src/state/model-storage.ts'
 import type { KeyValueStore } from '../../src/state/store.ts'
@@ -29,6 +30,8 @@ const steps = fc.array(
     'checkpoint',
     'checkpoint-meanwhile',
     'checkpoint-and-die',
+    'overlapping-cycles',
+    'overlapping-cycle-fails',
     'restart',
   ),
   {
@@ -78,14 +81,18 @@ test.prop([steps, fc.integer({ min: 1, max: 1e6 }), fc.constantFrom('lost-tail',
       }
       return groups
     }
-    const cycle = async (end: 'commits' | 'fails' | 'dies', saved?: Promise<void>): Promise<void> => {
-      const next = new Map(expected)
+    /** Changes of one cycle on top of `before`, which are returned with what has expired then. */
+    const work = async (
+      before: ReadonlyMap<string, number>,
+      beforeBelowMs: number,
+    ): Promise<{ next: Map<string, number>; nextBelowMs: number }> => {
+      const next = new Map(before)
       // A store beside it whose pages are cold, so that a checkpoint has to wait for them.
       const coldKeys = Array.from({ length: 5 }, () => `cold-${random.below(1000)}`)
       await kv.load(coldKeys)
       for (const key of coldKeys) kv.put(key, `${random.below(1e9)}`)
       for (let i = 0; i < 60; i++) {
-        const startMs = belowMs + random.below(4) * 100
+        const startMs = beforeBelowMs + random.below(4) * 100
         const key = Buffer.from(`key-${random.below(100)}`)
         const slab = slabs.slabAt(startMs)
         const slot = slab.slot(key, 0, key.length, hashBytes(key, 0, key.length))
@@ -95,12 +102,20 @@ test.prop([steps, fc.integer({ min: 1, max: 1e6 }), fc.constantFrom('lost-tail',
         const name = `${startMs} ${key.toString()}`
         next.set(name, (next.get(name) ?? 0) + 1)
       }
-      let nextBelowMs = belowMs
+      let nextBelowMs = beforeBelowMs
       if (random.below(3) === 0) {
         nextBelowMs += 100
         slabs.expire(nextBelowMs)
         for (const name of next.keys()) if (Number(name.split(' ')[0]) < nextBelowMs) next.delete(name)
       }
+      return { next, nextBelowMs }
+    }
+    const commit = async (appends: readonly GroupAppend[]): Promise<void> => {
+      const outcome = await log.commit({ owner, appends, offsets: [] })
+      if (outcome.kind === 'committed') task.committed(outcome.baseOffsets)
+    }
+    const cycle = async (end: 'commits' | 'fails' | 'dies', saved?: Promise<void>): Promise<void> => {
+      const { next, nextBelowMs } = await work(expected, belowMs)
       const appends = task.flush()
       await new Promise<void>((resolve) => setImmediate(resolve))
       if (end === 'fails') {
@@ -111,18 +126,41 @@ test.prop([steps, fc.integer({ min: 1, max: 1e6 }), fc.constantFrom('lost-tail',
         await start()
         expect(worker.metrics.dropped).toBe(0)
       } else {
-        const outcome = await log.commit({ owner, appends, offsets: [] })
-        if (outcome.kind === 'committed') task.committed(outcome.baseOffsets)
+        await commit(appends)
         expected = next
         belowMs = nextBelowMs
       }
       expect(found()).toEqual(expected)
+    }
+    /** The second cycle works while the commit of the first is under way, with checkpoints in between. */
+    const overlapping = async (end: 'commits' | 'fails'): Promise<void> => {
+      const first = await work(expected, belowMs)
+      const appends = task.flush()
+      expect(found()).toEqual(expected)
+      const second = await work(first.next, first.nextBelowMs)
+      expect(found()).toEqual(expected)
+      if (random.below(2) === 0) await worker.checkpoint()
+      if (end === 'fails') {
+        await task.close()
+        await open()
+        return
+      }
+      await commit(appends)
+      expect(found()).toEqual(first.next)
+      if (random.below(2) === 0) await worker.checkpoint()
+      const saved = random.below(2) === 0 ? worker.checkpoint() : undefined
+      await commit(task.flush())
+      await saved
+      expected = second.next
+      belowMs = second.nextBelowMs
     }
 
     await start()
     for (const step of plan) {
       if (step === 'cycle') await cycle('commits')
       else if (step === 'failed-cycle') await cycle('fails')
+      else if (step === 'overlapping-cycles') await overlapping('commits')
+      else if (step === 'overlapping-cycle-fails') await overlapping('fails')
       else if (step === 'checkpoint') await worker.checkpoint()
       else if (step === 'checkpoint-meanwhile') {
         const saved = worker.checkpoint()

@@ -97,15 +97,11 @@ export class SlabStore implements ManagedStore, CheckpointedStore {
     const found: CommittedGroup[] = []
     for (const slab of this.#ordered) {
       if (slab.startMs < range.startFromMs || slab.startMs > range.startToMs) continue
-      const dirtyAt = new Map<number, number>()
-      for (let n = 0; n < slab.dirtyCount; n++) dirtyAt.set(slab.dirtySlots[n]!, n)
+      const committed = new CommittedVersions(slab)
       const take = (slot: number, key: StoreKey): void => {
-        const dirty = dirtyAt.get(slot)
-        const state = dirty === undefined ? slab.state : slab.before
-        const at = (dirty ?? slot) * slab.stride
-        const timeMs = state[at + slab.stride - 1]!
-        if (timeMs >= 0)
-          found.push({ startMs: slab.startMs, key, state: state.slice(at, at + slab.stride), at: 0, timeMs })
+        const state = committed.of(slot)
+        const timeMs = state[slab.stride - 1]!
+        if (timeMs >= 0) found.push({ startMs: slab.startMs, key, state: state.slice(), at: 0, timeMs })
       }
       if (range.keys !== null) {
         for (const key of range.keys) {
@@ -160,12 +156,13 @@ export class SlabStore implements ManagedStore, CheckpointedStore {
           slab.state[slot * slab.stride + slab.stride - 1]!,
         )
       }
+      slab.flush()
     }
   }
 
   committed(): void {
     this.#expiry.committed()
-    for (const slab of this.#ordered) slab.clearDirty()
+    for (const slab of this.#ordered) slab.committed()
     // Not before: until the commit, readers and a checkpoint under way still count on them.
     this.#drop(this.#expiry.committedMs)
   }
@@ -230,18 +227,20 @@ export class SlabStore implements ManagedStore, CheckpointedStore {
     this.#unsaved = 0
     for (const slab of this.#ordered) {
       const checksums = this.#checksumsOf(slab)
-      const before = committedVersions(slab)
-      const slots = slab.count - before.added
+      const committed = new CommittedVersions(slab)
+      const slots = slab.count - committed.added
       for (let page = 0; page * PAGE_SLOTS < slots; page++) {
         if (slab.unsavedPages[page] === 0) continue
         slab.unsavedPages[page] = 0
         const key = this.prefix + encodeWhole(slab.startMs) + encodeWhole(page)
-        const value = encodePage(slab, page, slots, before.bySlot, key)
+        const value = encodePage(slab, page, slots, committed, key)
         checksums[page] = checksumOf(value)
         writes.push({ key, value })
       }
-      // What the open cycle has changed is not in what was written.
+      // What the open cycle and the commit under way have changed is not in what was written.
       for (let n = 0; n < slab.dirtyCount; n++) slab.unsavedPages[(slab.dirtySlots[n]! / PAGE_SLOTS) | 0] = 1
+      for (let n = 0; n < slab.flushedCount; n++)
+        slab.unsavedPages[(slab.flushedSlots[n]! / PAGE_SLOTS) | 0] = 1
     }
   }
 
@@ -299,16 +298,37 @@ export class SlabStore implements ManagedStore, CheckpointedStore {
   }
 }
 
-/** Where the committed versions of slots changed in the open cycle lie, and how many slots it added (the last ones). */
-function committedVersions(slab: Slab): { bySlot: ReadonlyMap<number, number>; added: number } {
-  const bySlot = new Map<number, number>()
-  let added = 0
-  for (let n = 0; n < slab.dirtyCount; n++) {
-    const at = n * slab.stride
-    bySlot.set(slab.dirtySlots[n]!, at)
-    if (slab.before[at + slab.stride - 1]! < 0) added++
+/** The committed doubles of a slab's slots: from before the open cycle, and before the commit under way. */
+class CommittedVersions {
+  /** How many slots are not committed yet: the last ones. */
+  readonly added: number
+  readonly #slab: Slab
+  readonly #dirtyAt = new Map<number, number>()
+  readonly #flushedAt = new Map<number, number>()
+
+  constructor(slab: Slab) {
+    this.#slab = slab
+    const { stride } = slab
+    let added = 0
+    for (let n = 0; n < slab.dirtyCount; n++) {
+      this.#dirtyAt.set(slab.dirtySlots[n]!, n * stride)
+      if (slab.before[n * stride + stride - 1]! < 0) added++
+    }
+    for (let n = 0; n < slab.flushedCount; n++) {
+      this.#flushedAt.set(slab.flushedSlots[n]!, n * stride)
+      if (slab.flushedBefore[n * stride + stride - 1]! < 0) added++
+    }
+    this.added = added
   }
-  return { bySlot, added }
+
+  of(slot: number): Float64Array {
+    const { stride, state, before, flushedBefore } = this.#slab
+    const flushed = this.#flushedAt.get(slot)
+    if (flushed !== undefined) return flushedBefore.subarray(flushed, flushed + stride)
+    const dirty = this.#dirtyAt.get(slot)
+    if (dirty !== undefined) return before.subarray(dirty, dirty + stride)
+    return state.subarray(slot * stride, (slot + 1) * stride)
+  }
 }
 
 /** @param slots  how many slots of the slab are committed */
@@ -316,7 +336,7 @@ function encodePage(
   slab: Slab,
   page: number,
   slots: number,
-  before: ReadonlyMap<number, number>,
+  committed: CommittedVersions,
   key: string,
 ): Uint8Array {
   const from = page * PAGE_SLOTS
@@ -325,8 +345,6 @@ function encodePage(
   const rowBytes = stride * 8
   const value = new Uint8Array(8 + (to - from) * (4 + rowBytes) + slab.keyEnds[to - 1]! - slab.keyStart(from))
   const view = new DataView(value.buffer)
-  const now = new Uint8Array(slab.state.buffer)
-  const then = new Uint8Array(slab.before.buffer)
   view.setUint32(4, to - from, true)
   let at = 8
   for (let slot = from; slot < to; slot++) {
@@ -335,9 +353,8 @@ function encodePage(
     view.setUint32(at, keyEnd - keyStart, true)
     at += 4
     for (let k = keyStart; k < keyEnd; k++) value[at++] = slab.keys[k]!
-    const old = before.get(slot)
-    const row = (old ?? slot * stride) * 8
-    value.set((old === undefined ? now : then).subarray(row, row + rowBytes), at)
+    const doubles = committed.of(slot)
+    value.set(new Uint8Array(doubles.buffer, doubles.byteOffset, rowBytes), at)
     at += rowBytes
   }
   view.setUint32(0, crc32c(value.subarray(4), crc32c(Buffer.from(key, 'latin1'))), true)

@@ -1,3 +1,5 @@
+import { assert } from '../../base/assert.ts'
+
 /** Slots of a new slab; it doubles when three quarters are in use. */
 const SLOTS_FIRST = 256
 
@@ -31,6 +33,10 @@ export class Slab {
   dirtyCount = 0
   /** State of each dirty slot before the cycle, in the order of `dirtySlots`; time −1: it is new. */
   before: Float64Array
+  /** The same three of the cycle whose commit is under way: what is committed of these slots lies here. */
+  flushedSlots: Int32Array
+  flushedCount = 0
+  flushedBefore: Float64Array
   /** Key bytes of all slots, back to back; slot s has [keyEnds[s−1], keyEnds[s]). */
   keys: Uint8Array
   keyEnds: Int32Array
@@ -50,6 +56,8 @@ export class Slab {
     this.dirty = new Uint8Array(SLOTS_FIRST)
     this.dirtySlots = new Int32Array(SLOTS_FIRST)
     this.before = new Float64Array(64 * this.stride)
+    this.flushedSlots = new Int32Array(SLOTS_FIRST)
+    this.flushedBefore = new Float64Array(64 * this.stride)
     this.keys = new Uint8Array(SLOTS_FIRST * 12)
     this.keyEnds = new Int32Array(SLOTS_FIRST)
     this.unsavedPages = new Uint8Array(Math.ceil(SLOTS_FIRST / PAGE_SLOTS))
@@ -63,6 +71,7 @@ export class Slab {
     this.unsavedPages.fill(0)
     this.count = 0
     this.dirtyCount = 0
+    this.flushedCount = 0
   }
 
   keyStart(slot: number): number {
@@ -119,10 +128,22 @@ export class Slab {
     this.unsavedPages[(slot / PAGE_SLOTS) | 0] = 1
   }
 
-  /** The open cycle is over. */
-  clearDirty(): void {
-    for (let n = 0; n < this.dirtyCount; n++) this.dirty[this.dirtySlots[n]!] = 0
+  /** The open cycle goes into a commit, and the next one begins. The commit before it is decided. */
+  flush(): void {
+    assert(this.flushedCount === 0, 'a slab is flushed after the commit before it is decided')
+    const { dirtySlots, before, dirtyCount } = this
+    for (let n = 0; n < dirtyCount; n++) this.dirty[dirtySlots[n]!] = 0
+    this.dirtySlots = this.flushedSlots
+    this.before = this.flushedBefore
     this.dirtyCount = 0
+    this.flushedSlots = dirtySlots
+    this.flushedBefore = before
+    this.flushedCount = dirtyCount
+  }
+
+  /** The flushed cycle is committed. */
+  committed(): void {
+    this.flushedCount = 0
   }
 
   /** Slots in the order of their keys' bytes. */
@@ -141,7 +162,9 @@ export class Slab {
       this.keyEnds.byteLength +
       this.dirty.byteLength +
       this.dirtySlots.byteLength +
-      this.before.byteLength
+      this.before.byteLength +
+      this.flushedSlots.byteLength +
+      this.flushedBefore.byteLength
     )
   }
 
