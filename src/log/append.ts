@@ -1,7 +1,7 @@
 import { crc32c } from '@node-rs/crc32'
 import { StorageError } from '../base/errors.ts'
 import type { AppendEntry } from './journal-entry.ts'
-import type { Topic } from './log-state.ts'
+import type { LogState, Topic } from './log-state.ts'
 import type { Partition } from './partition.ts'
 import {
   AT_ATTRIBUTES,
@@ -116,6 +116,13 @@ function stampAppendTime(bytes: Uint8Array, start: number, end: number, nowMs: n
   writeI64(bytes, start + AT_BASE_TIMESTAMP, nowMs)
   writeI64(bytes, start + AT_MAX_TIMESTAMP, nowMs)
   sealBatch(bytes, start, end)
+}
+
+/** @throws StorageError `LOG_UNKNOWN_TOPIC` */
+export function existingTopic(state: LogState, name: string): Topic {
+  const topic = state.topic(name)
+  if (topic === undefined) throw unknownTopic(name)
+  return topic
 }
 
 export function unknownTopic(name: string): StorageError {

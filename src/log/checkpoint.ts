@@ -3,8 +3,8 @@ import { crc32c } from '@node-rs/crc32'
 import { StorageError } from '../base/errors.ts'
 import { type FileHandle, type FileSystem, readFully, writeFully } from '../base/file-system.ts'
 import type { JournalPosition } from './journal.ts'
-import type { StoredOffset } from './journal-entry.ts'
 import { readI64, readU32, writeI32, writeI64 } from './record-batch.ts'
+import type { StoredOffset, StoredSegment } from './stored.ts'
 
 /** The whole state of the log at one place of the journal. Everything it names is durable. */
 export interface Checkpoint {
@@ -41,16 +41,6 @@ export interface CheckpointPartition {
   readonly cleanedTo?: number
   readonly producers: readonly CheckpointProducer[]
   readonly aborted: readonly AbortedRange[]
-}
-
-export interface StoredSegment {
-  readonly base: number
-  /** How often it has been cleaned; missing: never. */
-  readonly generation?: number
-  readonly bytes: number
-  readonly createdMs: number
-  /** When its last batch was appended; missing in version 1, where it counts as the creation time. */
-  readonly appendedMs?: number
 }
 
 /** What a partition remembers of an idempotent producer. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts'
 import { type FileHandle, type FileSystem, writeFully } from '../base/file-system.ts'
 import { cleanBatch, deleteHorizonOf, emptyBatch, type Keep } from './clean-batch.ts'
-import type { AbortedRange, StoredSegment } from './checkpoint.ts'
+import type { AbortedRange } from './checkpoint.ts'
 import { KeyOffsets } from './key-offsets.ts'
 import type { Partition, Segment } from './partition.ts'
 import {
@@ -18,6 +18,7 @@ import {
   TRANSACTIONAL,
 } from './record-batch.ts'
 import type { SegmentIndex } from './segment-index.ts'
+import type { StoredSegment } from './stored.ts'
 import { numericSetting } from './topic-config.ts'
 import { walkRecords } from './walk-records.ts'
 

@@ -1,6 +1,6 @@
 import { StorageError } from '../base/errors.ts'
-import type { StoredSegment } from './checkpoint.ts'
 import { readI32, readI64, readU32, writeI32, writeI64 } from './record-batch.ts'
+import type { StoredOffset, StoredSegment } from './stored.ts'
 
 /**
  * One change of the log. A journal frame holds the entries of one atomic group, in order; applying them to
@@ -84,14 +84,6 @@ export interface AppendEntry {
   readonly bytes: Uint8Array | null
   /** CRC-32C of the bytes, for a reference; null where the bytes travel in the frame. */
   readonly bulkCrc: number | null
-}
-
-/** A committed offset with the topic by its id: a re-created topic starts without offsets. */
-export interface StoredOffset {
-  readonly topicId: string
-  readonly partition: number
-  readonly offset: number
-  readonly metadata: string
 }
 
 /*

@@ -133,7 +133,7 @@ export class ProducerCoordinator {
     await this.#log.submit(() => {
       this.assertCurrent(identity)
       if (member !== undefined) this.#log.checkCommit(group, member, offsets)
-      const stored = this.#log.storedOffsets(offsets, (name) => this.#log.topicOf(name))
+      const stored = this.#log.storedOffsets(offsets)
       const { producerId } = identity
       return [{ kind: 'pending-offsets', producerId, group, offsets: stored, atMs: this.#clock.nowMs() }]
     })

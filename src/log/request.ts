@@ -1,7 +1,8 @@
 import type { CheckedAppend } from './append.ts'
-import type { AppendEntry, JournalEntry, StoredOffset } from './journal-entry.ts'
+import type { AppendEntry, JournalEntry } from './journal-entry.ts'
 import type { CommittedOffset, GroupMember } from './log.ts'
 import type { Topic } from './log-state.ts'
+import type { StoredOffset } from './stored.ts'
 
 /** A change that waits for its turn at the journal. */
 export interface Request {
@@ -40,5 +41,5 @@ export interface LogCore {
   reserve(append: CheckedAppend): AppendEntry
   /** @throws StorageError if the member may not commit these */
   checkCommit(group: string, member: GroupMember | null, offsets: readonly CommittedOffset[]): void
-  storedOffsets(given: readonly CommittedOffset[], topicOf: (name: string) => Topic): StoredOffset[]
+  storedOffsets(given: readonly CommittedOffset[]): StoredOffset[]
 }

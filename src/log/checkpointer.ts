@@ -1,0 +1,73 @@
+import { crashPoint } from '../base/crash-points.ts'
+import type { FileSystem } from '../base/file-system.ts'
+import type { CheckpointSlots } from './checkpoint.ts'
+import type { Journal } from './journal.ts'
+import { isDiskFull, type LogCondition } from './log-condition.ts'
+import type { LogState } from './log-state.ts'
+import type { Partition } from './partition.ts'
+import type { SegmentFiles } from './segment-files.ts'
+
+interface CheckpointerParts {
+  readonly directory: string
+  readonly fileSystem: FileSystem
+  readonly journal: Journal
+  readonly slots: CheckpointSlots
+  readonly state: LogState
+  readonly segmentFiles: SegmentFiles
+  readonly condition: LogCondition
+}
+
+/** Makes everything applied so far durable outside the journal, whose older part is then free. */
+export class Checkpointer {
+  readonly #parts: CheckpointerParts
+  readonly #fail: (cause: unknown) => void
+  #running: Promise<void> | null = null
+
+  /** @param fail closes the log after a sync or a write that failed */
+  constructor(parts: CheckpointerParts, fail: (cause: unknown) => void) {
+    this.#parts = parts
+    this.#fail = fail
+  }
+
+  get isRunning(): boolean {
+    return this.#running !== null
+  }
+
+  /** Writes a checkpoint, or waits for the one on its way. */
+  run(isLast = false): Promise<void> {
+    this.#running ??= this.#write(isLast).finally(() => {
+      this.#running = null
+    })
+    return this.#running
+  }
+
+  async #write(isLast: boolean): Promise<void> {
+    const { journal, slots, state, segmentFiles, condition, fileSystem, directory } = this.#parts
+    // One place of the journal: nothing may be applied between these lines.
+    const checkpoint = state.checkpoint(journal.end, isLast ? [0, 0] : journal.durableBytes)
+    const covered: [Partition, number][] = []
+    for (const { parts } of state.topics()) {
+      for (const partition of parts) covered.push([partition, partition.nextOffset])
+    }
+    try {
+      try {
+        await segmentFiles.syncAll()
+      } catch (cause) {
+        // Whatever its reason: after a failed sync nobody knows what is on disk.
+        this.#fail(cause)
+        throw cause
+      }
+      crashPoint('checkpoint-before-write')
+      await slots.write(checkpoint)
+    } catch (cause) {
+      // Without space for a new checkpoint the last one still counts; the next try writes it whole.
+      if (isDiskFull(cause)) condition.noteDiskFull()
+      else this.#fail(cause)
+      throw cause
+    }
+    crashPoint('checkpoint-after-write')
+    journal.release(checkpoint.journal)
+    for (const [partition, offset] of covered) partition.checkpointedTo = offset
+    condition.noteFreeBytes(await fileSystem.freeBytes(directory))
+  }
+}

@@ -1,0 +1,18 @@
+/** A committed offset with the topic by its id: a re-created topic starts without offsets. */
+export interface StoredOffset {
+  readonly topicId: string
+  readonly partition: number
+  readonly offset: number
+  readonly metadata: string
+}
+
+/** A segment as checkpoints and swaps name it. */
+export interface StoredSegment {
+  readonly base: number
+  /** How often it has been cleaned; missing: never. */
+  readonly generation?: number
+  readonly bytes: number
+  readonly createdMs: number
+  /** When its last batch was appended; missing in version 1, where it counts as the creation time. */
+  readonly appendedMs?: number
+}
