@@ -11,6 +11,8 @@ export interface Clock {
   monotonicMs(): number
   /** Calls `fire` once, not before `delayMs` have passed. Does not keep the process alive. */
   after(delayMs: number, fire: () => void): Timer
+  /** Resolves once everybody else who waits has had a turn: for work that would otherwise keep them out. */
+  turn(): Promise<void>
 }
 
 export const systemClock: Clock = {
@@ -21,6 +23,7 @@ export const systemClock: Clock = {
     handle.unref()
     return { cancel: () => clearTimeout(handle) }
   },
+  turn: () => new Promise((resolve) => setImmediate(resolve)),
 }
 
 /** A clock that moves only when told to; timers fire inside {@link advanceTo}, in order of their time. */
@@ -48,6 +51,10 @@ export class ManualClock implements Clock {
         this.#timers = this.#timers.filter((t) => t !== timer)
       },
     }
+  }
+
+  turn(): Promise<void> {
+    return systemClock.turn()
   }
 
   /** Moves the clock to `ms` and fires what became due. */

@@ -213,7 +213,7 @@ export class Worker {
       if (dirty && (dueInMs <= 0 || pendingBytes >= transactionBytesMax)) await this.#commit()
       else if (!dirty && this.#isIdle) for (const waiting of this.#waitingForIdle.splice(0)) waiting.resolve()
       if (!worked) await this.#wait(dirty ? Math.max(0, dueInMs) : this.#idleWaitMs())
-      else if (this.#commits % 8 === 0) await new Promise<void>((resolve) => setImmediate(resolve))
+      else if (this.#commits % 8 === 0) await clock.turn()
     }
     if (this.#fatal === null) {
       await this.#commit()

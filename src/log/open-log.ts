@@ -24,7 +24,7 @@ export interface LogOptions {
   readonly random?: Random
   /** `fsync` (default): acknowledged means it survives power loss. `os`: it survives the process only. */
   readonly durability?: 'fsync' | 'os'
-  /** Size of each of the two journal files; default 64 MiB, at least 1 MiB. */
+  /** Size of each of the two journal files; default 64 MiB, at least 64 KiB. */
   readonly journalBytesMax?: number
   /** How often cleaner and retention look for work; default 15 s. */
   readonly maintenanceEveryMs?: number
@@ -50,7 +50,7 @@ export async function openLog(options: LogOptions): Promise<Log> {
     random = systemRandom,
     durability = 'fsync',
   } = options
-  const journalBytesMax = Math.max(options.journalBytesMax ?? 64 * 1024 * 1024, 1024 * 1024)
+  const journalBytesMax = Math.max(options.journalBytesMax ?? 64 * 1024 * 1024, 64 * 1024)
 
   // Before anything is created in it.
   await refuseForeign(fileSystem, directory)

@@ -34,6 +34,7 @@ const PROBLEM_SAMPLES = 100
  */
 export class PushQueryRun implements RowSource {
   readonly #log: Log
+  readonly #clock: Clock
   readonly #limit: number
   /** Positions in the plan's schema of the columns of the SELECT list. */
   readonly #shown: readonly number[]
@@ -48,6 +49,7 @@ export class PushQueryRun implements RowSource {
   constructor(query: PushQuery, options: PushQueryOptions) {
     const { log, formatOf } = options
     this.#log = log
+    this.#clock = options.clock
     this.#limit = query.plan.limit ?? Infinity
     this.#onProblem = options.onProblem
     const { columns } = query.plan.root.schema
@@ -112,7 +114,7 @@ export class PushQueryRun implements RowSource {
           await new Promise<void>((resolve) => (wake = resolve))
           wake = null
         } else if (worked) {
-          await new Promise<void>((resolve) => setImmediate(resolve))
+          await this.#clock.turn()
         }
       }
     } finally {

@@ -253,7 +253,7 @@ export class WorkerState {
           const nowMs = clock.monotonicMs()
           if (nowMs - startedMs < (this.#isBehind ? STEP_MS_BEHIND : STEP_MS)) continue
           buildMs += nowMs - startedMs
-          await new Promise<void>((resolve) => setImmediate(resolve))
+          await clock.turn()
           if (this.#failure !== null) throw failed(this.#failure.error)
           startedMs = clock.monotonicMs()
         }

@@ -44,6 +44,7 @@ const clock: Clock = {
   nowMs: () => NOW_MS,
   monotonicMs: () => performance.now() * HASTE,
   after: (delayMs, fire) => systemClock.after(delayMs / HASTE, fire),
+  turn: () => systemClock.turn(),
 }
 
 writeSync(1, 'r')

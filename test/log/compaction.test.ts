@@ -1,6 +1,6 @@
 import { fc, test as property } from '@fast-check/vitest'
 import { describe, expect, test } from 'vitest'
-import { ManualClock } from '../../src/base/clock.ts'
+import { ManualClock, systemClock } from '../../src/base/clock.ts'
 import { seededRandom } from '../../src/base/random.ts'
 import { EmbeddedLog } from '../../src/log/embedded-log.ts'
 import { KeyOffsets } from '../../src/log/key-offsets.ts'
@@ -432,6 +432,7 @@ test('a log that is cleaned can be closed', async () => {
     nowMs: () => 2_000_000,
     monotonicMs: () => (nowMs += 5),
     after: () => ({ cancel: () => undefined }),
+    turn: () => systemClock.turn(),
   }
   const again = (await openLog({ directory: '/data', fileSystem: disk, clock })) as EmbeddedLog
   const value = 'x'.repeat(400_000)
