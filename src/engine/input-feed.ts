@@ -53,6 +53,8 @@ export class InputFeed {
   /** Slices handed over to the end in this step. */
   readonly #finished: ReadSlice[] = []
   #rowsIn = 0
+  /** The group whose turn it is. */
+  #turn = 0
 
   /**
    * @param committed  offsets to go on from; inputs without one start where `reset` says
@@ -120,11 +122,14 @@ export class InputFeed {
     )
   }
 
-  /** Reads, hands over and drains one step of every group; false if there was nothing to read. */
+  /** Reads, hands over and drains one step of a group, in turn; false if there was nothing to read in any. */
   async step(): Promise<boolean> {
-    let worked = false
-    for (const group of this.#groups) if (await this.#stepGroup(group)) worked = true
-    return worked
+    for (let tried = 0; tried < this.#groups.length; tried++) {
+      const group = this.#groups[this.#turn]!
+      this.#turn = (this.#turn + 1) % this.#groups.length
+      if (await this.#stepGroup(group)) return true
+    }
+    return false
   }
 
   /** Whether everything that may be read has been handed over. */

@@ -69,6 +69,8 @@ export interface CycleOutput {
   readonly changelogs: readonly GroupAppend[]
   readonly outputs: readonly GroupAppend[]
   readonly offsets: readonly CommittedOffset[]
+  /** Records passed over. */
+  readonly unreadable: readonly UnreadableAt[]
 }
 
 type Counts = Pick<QueryStatus, 'rowsIn' | 'rowsOut' | 'unreadable' | 'dropped' | 'expressionErrors'>
@@ -79,8 +81,9 @@ const PROBLEM_SAMPLES = 100
 /**
  * A persistent query under a worker: its run, its place in its inputs, its state, and what became of it.
  *
- * Invariant: what it has handed on is exactly what its committed offsets and state say, plus the open
- * cycle; {@link rollBack} forgets the open cycle.
+ * Invariant: what it has handed on is exactly what its committed offsets and state say, plus the cycle whose
+ * commit is under way, plus the open cycle. {@link rollBack} forgets what isn't committed; no commit is
+ * under way then.
  */
 export class RunningQuery {
   readonly spec: QuerySpec
@@ -102,8 +105,11 @@ export class RunningQuery {
   #committedCounts: Counts = { rowsIn: 0, rowsOut: 0, unreadable: 0, expressionErrors: 0, dropped: {} }
   /** Of the runs before this one. */
   #rowsBefore = { in: 0, out: 0 }
-  /** Result batches of the open cycle, for subscribers. */
+  /** Of the cycle whose commit is under way. */
+  #takenCounts = this.#committedCounts
+  /** Result batches of the open cycle, for subscribers, and of the one whose commit is under way. */
   #results: Batch[] = []
+  #takenResults: Batch[] = []
 
   constructor(spec: QuerySpec, environment: RunningQueryEnvironment) {
     this.spec = spec
@@ -227,13 +233,18 @@ export class RunningQuery {
     return this.#advanceWhenIdle()
   }
 
-  /** Everything of the open cycle, to be committed with the other queries'. */
+  /** Ends the open cycle: everything of it, to be committed with the other queries'. The next one begins. */
   async takeCycle(): Promise<CycleOutput> {
     const run = this.#run!
     this.#stopAtUnreadable()
     await run.flush()
     const changelogs = [...this.#states.values()].flatMap((task) => task.flush())
-    return { changelogs, outputs: run.takeAppends(), offsets: this.#feed!.offsets() }
+    const unreadable = this.#takeUnreadable()
+    this.#dirty = false
+    this.#takenCounts = this.#counts()
+    this.#takenResults = this.#results
+    this.#results = []
+    return { changelogs, outputs: run.takeAppends(), offsets: this.#feed!.offsets(), unreadable }
   }
 
   /** @throws QueryError for a record that could not be read, where the query's settings say so */
@@ -258,15 +269,14 @@ export class RunningQuery {
     return { ...compile, functionContext: { ...compile.functionContext, settings } }
   }
 
-  /** Records passed over in the open cycle. */
-  takeUnreadable(): readonly UnreadableAt[] {
-    const unreadable = this.#feed?.takeUnreadable() ?? []
+  #takeUnreadable(): readonly UnreadableAt[] {
+    const unreadable = this.#feed!.takeUnreadable()
     this.#unreadable += unreadable.length
     for (const record of unreadable) this.#sample({ kind: 'record-unreadable', ...record })
     return unreadable
   }
 
-  /** The cycle is durable. @param baseOffsets  one per changelog append of {@link takeCycle} */
+  /** The cycle that was taken is durable. @param baseOffsets  one per changelog append of {@link takeCycle} */
   committed(baseOffsets: readonly number[]): void {
     let at = 0
     for (const task of this.#states.values()) {
@@ -274,15 +284,14 @@ export class RunningQuery {
       task.committed(baseOffsets.slice(at, at + flushed))
       at += flushed
     }
-    this.#dirty = false
     this.#failures = 0
-    this.#committedCounts = this.#counts()
-    const results = this.#results
-    this.#results = []
+    this.#committedCounts = this.#takenCounts
+    const results = this.#takenResults
+    this.#takenResults = []
     if (this.spec.onResult !== undefined) for (const batch of results) this.spec.onResult(batch)
   }
 
-  /** Forgets the open cycle and everything in memory; {@link start} goes on from the last commit. */
+  /** Forgets what isn't committed and everything in memory; {@link start} goes on from the last commit. */
   async rollBack(): Promise<void> {
     for (const task of this.#states.values()) await task.close()
     this.#states = new Map()
@@ -290,6 +299,7 @@ export class RunningQuery {
     this.#feed = null
     this.#dirty = false
     this.#results = []
+    this.#takenResults = []
     const { rowsIn, rowsOut, unreadable, expressionErrors, dropped } = this.#committedCounts
     this.#rowsBefore = { in: rowsIn, out: rowsOut }
     this.#unreadable = unreadable

@@ -2,15 +2,16 @@ import type { Clock, Timer } from '../base/clock.ts'
 import { crashPoint } from '../base/crash-points.ts'
 import { StorageError } from '../base/errors.ts'
 import type { Format } from '../formats/format.ts'
-import type { CommitOutcome, CommitOwner, CommittedOffset, GroupAppend, Log } from '../log/log.ts'
+import type { CommitOwner, GroupAppend, Log } from '../log/log.ts'
 import type { FormatName } from '../plan/data-source.ts'
 import type { WorkerState } from '../state/worker-state.ts'
 import type { Batch } from './batch.ts'
 import type { CompileContext } from './compile/cursor.ts'
+import { CycleCommit, type CycleOutcome, type TakenQuery } from './cycle-commit.ts'
 import type { UnreadableAt } from './input-feed.ts'
 import type { ReadRange } from './operator.ts'
 import { inOrderOfData } from './order-of-data.ts'
-import { offsetsGroup, type QuerySpec } from './query-spec.ts'
+import type { QuerySpec } from './query-spec.ts'
 import { RunningQuery, type QueryProblem, type QueryStatus } from './running-query.ts'
 import { SharedReader } from './shared-reader.ts'
 
@@ -37,15 +38,6 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
-/** What one query has to commit of a cycle. */
-interface TakenQuery {
-  readonly query: RunningQuery
-  readonly appends: readonly GroupAppend[]
-  /** How many of the appends are changelogs; they come first. */
-  readonly changelogs: number
-  readonly offsets: readonly CommittedOffset[]
-}
-
 const RETRY_MS_FIRST = 1_000
 const RETRY_MS_MAX = 60_000
 
@@ -54,8 +46,12 @@ const RETRY_MS_MAX = 60_000
  * changelogs, outputs and input offsets of all of them as one group of the log. Either all of a query's
  * cycle becomes durable and visible or nothing does.
  *
+ * One commit may be under way while the next cycle works. Its consequences are drawn between two steps:
+ * queries, stores and those who wait learn of it there. Nothing goes back to an earlier state before it is
+ * decided, since where that state is depends on it.
+ *
  * A query that fails is left out of its cycle, goes back to its last commit and is tried again later,
- * except over damaged bytes. When a commit's fate is unknown, every query goes back to what is committed.
+ * except over damaged bytes. When a commit's fate is unknown, its queries go back to what is committed.
  */
 export class Worker {
   readonly #options: WorkerOptions
@@ -67,6 +63,8 @@ export class Worker {
   #wake: (() => void) | null = null
   #woken = false
   #lastCommitMs: number
+  /** The commit of the cycle before the open one; null: there is none, or its consequences are drawn. */
+  #underWay: CycleCommit | null = null
   #commits = 0
   readonly #commitMs: number[] = []
   readonly #waitingForIdle: Waiting[] = []
@@ -122,7 +120,7 @@ export class Worker {
     return this.#betweenCycles(async () => {
       const query = this.#queries.get(id)
       if (query === undefined) return
-      await this.#commit()
+      await this.#commitAll()
       this.#queries.delete(id)
       await query.close()
     })
@@ -130,7 +128,7 @@ export class Worker {
 
   pause(id: string, paused: boolean): Promise<void> {
     return this.#betweenCycles(async () => {
-      await this.#commit()
+      await this.#commitAll()
       this.#queries.get(id)?.setPaused(paused)
     })
   }
@@ -166,11 +164,11 @@ export class Worker {
   finish(): Promise<void> {
     return this.#betweenCycles(async () => {
       for (const query of inOrderOfData([...this.#queries.values()])) {
-        await this.#commit()
+        await this.#commitAll()
         await this.#exhaust(query, () => query.step())
         await this.#exhaust(query, () => query.passTime())
       }
-      await this.#commit()
+      await this.#commitAll()
     })
   }
 
@@ -197,6 +195,8 @@ export class Worker {
         await next.work().then(next.resolve, next.reject)
       }
       this.#woken = false
+      if (this.#underWay?.isDecided === true) await this.#settle()
+      if (this.#fatal !== null) break
       let worked = false
       let pendingBytes = 0
       for (const query of this.#queries.values()) {
@@ -210,13 +210,18 @@ export class Worker {
       }
       const dueInMs = this.#lastCommitMs + commitIntervalMs - clock.monotonicMs()
       const dirty = [...this.#queries.values()].some((q) => q.isDirty)
-      if (dirty && (dueInMs <= 0 || pendingBytes >= transactionBytesMax)) await this.#commit()
-      else if (!dirty && this.#isIdle) for (const waiting of this.#waitingForIdle.splice(0)) waiting.resolve()
-      if (!worked) await this.#wait(dirty ? Math.max(0, dueInMs) : this.#idleWaitMs())
-      else if (this.#commits % 8 === 0) await clock.turn()
+      const isFull = pendingBytes >= transactionBytesMax
+      // The next cycle waits for the commit under way when it is full, or as long again as it should be.
+      const mayWait = this.#underWay?.isDecided === false && !isFull && dueInMs > -commitIntervalMs
+      if (dirty && (dueInMs <= 0 || isFull) && !mayWait) await this.#commit()
+      else if (!dirty && this.#underWay === null && this.#fatal === null && this.#isIdle)
+        for (const waiting of this.#waitingForIdle.splice(0)) waiting.resolve()
+      if (!worked) await this.#wait(dirty && dueInMs > 0 ? dueInMs : this.#idleWaitMs())
+      // The commit under way goes on only when the event loop gets a turn.
+      else if (this.#underWay !== null || this.#commits % 8 === 0) await clock.turn()
     }
     if (this.#fatal === null) {
-      await this.#commit()
+      await this.#commitAll()
       // So that the next start reads no changelogs. Where it fails, it reads them.
       await this.#options.state.checkpoint().catch(() => {})
     }
@@ -251,58 +256,62 @@ export class Worker {
     return anyIdleTimer || retrying ? 200 : 1000
   }
 
-  /** One cycle's end: everything of all running queries in one group, or, if that fails, back to the last commit. */
+  /** Commits what is open, and waits until that is decided. @throws what ended the worker, if that did */
+  async #commitAll(): Promise<void> {
+    await this.#commit()
+    await this.#settle()
+    if (this.#fatal !== null) throw this.#fatal
+  }
+
+  /** Ends the open cycle: everything of all running queries goes on its way as one group. */
   async #commit(): Promise<void> {
-    const { clock, state } = this.#options
-    this.#lastCommitMs = clock.monotonicMs()
-    const cycle: TakenQuery[] = []
+    await this.#settle()
+    if (this.#fatal !== null) return
+    this.#lastCommitMs = this.#options.clock.monotonicMs()
+    const taken: TakenQuery[] = []
     crashPoint('cycle-before-flush')
     for (const query of this.#queries.values()) {
       if (!query.isRunning || !query.isDirty) continue
-      const taken = await this.#guarded(query, () => query.takeCycle())
-      if (taken === undefined) continue
-      const problems = query.takeUnreadable()
-      const entries = problems.length === 0 ? [] : this.#options.describeProblems(query.spec.id, problems)
-      cycle.push({
+      const cycle = await this.#guarded(query, () => query.takeCycle())
+      if (cycle === undefined) continue
+      const { changelogs, outputs, offsets, unreadable } = cycle
+      const entries = unreadable.length === 0 ? [] : this.#options.describeProblems(query.spec.id, unreadable)
+      taken.push({
         query,
-        appends: [...taken.changelogs, ...taken.outputs, ...entries],
-        changelogs: taken.changelogs.length,
-        offsets: taken.offsets,
+        appends: [...changelogs, ...outputs, ...entries],
+        changelogs: changelogs.length,
+        offsets,
       })
     }
-    if (cycle.length === 0) return
+    if (taken.length === 0) return
     crashPoint('cycle-after-flush')
-    const startedMs = clock.monotonicMs()
-    if (!(await this.#commitGroup(cycle))) return
-    this.#commits++
-    this.#commitMs.push(clock.monotonicMs() - startedMs)
-    if (this.#commitMs.length > 10_000) this.#commitMs.shift()
-    state.checkpointIfDue()
+    this.#begin(taken)
   }
 
-  /**
-   * Commits these queries' cycle in one step. If that is refused (a deleted output topic, a full disk),
-   * nothing was written, and each goes alone, so that the one at fault holds up no other.
-   *
-   * @returns whether anything was committed
-   */
-  async #commitGroup(taken: readonly TakenQuery[]): Promise<boolean> {
-    let outcome: CommitOutcome
-    try {
-      outcome = await this.#options.log.commit({
-        owner: this.#owner!,
-        appends: taken.flatMap(({ appends }) => appends),
-        offsets: taken.map(({ query, offsets }) => ({ group: offsetsGroup(query.spec.id), offsets })),
-      })
-    } catch (error) {
-      if (taken.length === 1) {
-        await this.#guarded(taken[0]!.query, () => Promise.reject(error as Error))
-        return false
+  #begin(taken: readonly TakenQuery[]): void {
+    const { clock, log } = this.#options
+    const startedMs = clock.monotonicMs()
+    const commit = new CycleCommit(log, this.#owner!, taken)
+    this.#underWay = commit
+    void commit.outcome.then(({ kind }) => {
+      if (kind === 'committed') {
+        this.#commitMs.push(clock.monotonicMs() - startedMs)
+        if (this.#commitMs.length > 10_000) this.#commitMs.shift()
       }
-      let any = false
-      for (const one of taken) if (await this.#commitGroup([one])) any = true
-      return any
-    }
+      this.#signal()
+    })
+  }
+
+  /** Waits for the commit under way, if there is one, and draws its consequences. */
+  async #settle(): Promise<void> {
+    const commit = this.#underWay
+    if (commit === null) return
+    const outcome = await commit.outcome
+    this.#underWay = null
+    await this.#conclude(commit.taken, outcome)
+  }
+
+  async #conclude(taken: readonly TakenQuery[], outcome: CycleOutcome): Promise<void> {
     switch (outcome.kind) {
       case 'committed': {
         crashPoint('cycle-after-commit')
@@ -311,19 +320,31 @@ export class Worker {
           query.committed(outcome.baseOffsets.slice(from, from + changelogs))
           from += appends.length
         }
-        return true
+        this.#commits++
+        this.#options.state.checkpointIfDue()
+        return
       }
+      case 'refused':
+        if (taken.length === 1) {
+          await this.#failed(taken[0]!.query, outcome.error)
+          return
+        }
+        // Each goes alone, so that the one at fault holds up no other.
+        for (const one of taken) {
+          this.#begin([one])
+          await this.#settle()
+        }
+        return
       case 'fenced':
         this.#fatal = new StorageError('WORKER_FENCED', {
           message: 'Another process has taken over this data directory’s queries.',
         })
         this.#stopping = true
-        return false
+        return
       case 'unknown':
         // Go on from what the log says is committed.
         for (const { query } of taken) await query.rollBack()
         for (const { query } of taken) await this.#startQuery(query)
-        return false
     }
   }
 
@@ -336,11 +357,16 @@ export class Worker {
     try {
       return await step()
     } catch (error) {
-      const delay = Math.min(RETRY_MS_MAX, RETRY_MS_FIRST * 2 ** Math.min(6, query.failures))
-      await query.fail(error, this.#options.clock.monotonicMs() + delay)
-      this.#options.onProblem(query.spec.id, { kind: 'query-failed', error })
+      await this.#settle()
+      await this.#failed(query, error)
       return undefined
     }
+  }
+
+  async #failed(query: RunningQuery, error: unknown): Promise<void> {
+    const delay = Math.min(RETRY_MS_MAX, RETRY_MS_FIRST * 2 ** Math.min(6, query.failures))
+    await query.fail(error, this.#options.clock.monotonicMs() + delay)
+    this.#options.onProblem(query.spec.id, { kind: 'query-failed', error })
   }
 
   #betweenCycles(work: () => Promise<void>): Promise<void> {

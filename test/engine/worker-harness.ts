@@ -31,6 +31,8 @@ export interface TestWorkerOptions {
   readonly cache?: boolean
   /** Ends the cycle after so many bytes. Default: after each step. */
   readonly transactionBytesMax?: number
+  /** On the test's clock. Default 0: at each step. */
+  readonly commitIntervalMs?: number
 }
 
 /** A query for {@link TestWorker.add}; the n-th one of the statements is `q<n>`. */
@@ -59,7 +61,7 @@ export class TestWorker {
         functionContext: { clock: this.clock, random: seededRandom(1), settings: new Map() },
       },
       formatOf: (name) => this.#countingFormat(name),
-      commitIntervalMs: 0,
+      commitIntervalMs: options.commitIntervalMs ?? 0,
       transactionBytesMax: options.transactionBytesMax ?? 1 << 20,
       cache: options.cache ?? false,
       compatibility: false,

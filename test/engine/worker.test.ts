@@ -142,6 +142,162 @@ describe('a commit whose fate is unknown', () => {
   })
 })
 
+describe('while a commit is under way', () => {
+  const WINDOWS = `CREATE TABLE w AS SELECT id, COUNT(*) AS n FROM s WINDOW TUMBLING (SIZE 1 MINUTE) GROUP BY id;`
+  const everything = { keys: null, from: null, to: null, startFromMs: -Infinity, startToMs: Infinity }
+
+  /** A worker whose commits wait for {@link HeldCommits.release}. */
+  class HeldCommits {
+    readonly t: TestWorker
+    readonly #waiting: ((fate: { readonly isDone: boolean; readonly isKnown: boolean }) => void)[] = []
+    isHolding = true
+    inFlightMax = 0
+
+    private constructor(t: TestWorker) {
+      this.t = t
+      let inFlight = 0
+      t.interception.commit = async (log, group) => {
+        if (group.owner.name !== 'worker' || !this.isHolding) return log.commit(group)
+        this.inFlightMax = Math.max(this.inFlightMax, ++inFlight)
+        const { isDone, isKnown } = await new Promise<{ isDone: boolean; isKnown: boolean }>((resolve) =>
+          this.#waiting.push(resolve),
+        )
+        inFlight--
+        const unknown: CommitOutcome = { kind: 'unknown', cause: new Error('the disk went away') }
+        const outcome = isDone ? await log.commit(group) : unknown
+        return isKnown ? outcome : unknown
+      }
+    }
+
+    /** Queries q0: copies, q1: counts, q2: counts by window; the commit of the first two records is held. */
+    static async open(): Promise<HeldCommits> {
+      const t = await open({ cache: true, commitIntervalMs: 10 })
+      await t.add(`${READINGS} ${COPY} ${COUNTS} ${WINDOWS}`)
+      const held = new HeldCommits(t)
+      await t.produce('s', [reading('a', 1), reading('b', 2)])
+      await held.untilHeld()
+      return held
+    }
+
+    async untilHeld(): Promise<void> {
+      await expect
+        .poll(() => {
+          this.t.clock.advanceTo(this.t.clock.nowMs() + 5)
+          return this.#waiting.length
+        })
+        .toBe(1)
+    }
+
+    release(fate = { isDone: true, isKnown: true }): void {
+      this.#waiting.shift()!(fate)
+    }
+
+    async untilRead(rows: number): Promise<void> {
+      for (const id of ['q0', 'q1', 'q2']) {
+        await expect.poll(() => this.t.worker.status(id)!.rowsIn).toBe(rows)
+      }
+    }
+
+    async committedRows(id: string): Promise<unknown[][]> {
+      const rows: unknown[][] = []
+      for await (const batch of this.t.worker.readCommitted(id, everything as never)) {
+        for (let n = 0; n < batch.size; n++) rows.push(batch.slice(batch.position(n), 0, 2))
+      }
+      return rows
+    }
+
+    /** Everything came out once, and the state says so. */
+    async expectAllOnce(): Promise<void> {
+      const { t } = this
+      this.isHolding = false
+      await expect
+        .poll(() => {
+          t.clock.advanceTo(t.clock.nowMs() + 1_000)
+          return ['q0', 'q1', 'q2'].map((id) => t.offsets(id).join(' '))
+        })
+        .toEqual(['s-0 3', 's-0 3', 's-0 3'])
+      await expect
+        .poll(() => this.committedRows('q1'))
+        .toEqual([
+          ['a', 2],
+          ['b', 1],
+        ])
+      expect(await this.committedRows('q2')).toEqual([
+        ['a', 2],
+        ['b', 1],
+      ])
+      expect(await t.lines('P')).toEqual(['a {"V":2}', 'b {"V":3}', 'a {"V":5}'])
+      expect((await t.lines('C')).findLast((line) => line.startsWith('a'))).toBe('a {"N":2,"TOTAL":5}')
+      expect((await t.lines('W')).findLast((line) => line.startsWith('a'))).toBe('a {"N":2}')
+    }
+  }
+
+  test('the next cycle works, and readers see what is committed', async () => {
+    const held = await HeldCommits.open()
+    const { t } = held
+    await t.produce('s', [reading('a', 4)])
+    await held.untilRead(3)
+    for (const id of ['q1', 'q2']) expect(await held.committedRows(id)).toEqual([])
+    expect(await t.lines('P')).toEqual([])
+    held.release()
+    await held.untilHeld()
+    for (const id of ['q1', 'q2']) {
+      expect(await held.committedRows(id)).toEqual([
+        ['a', 1],
+        ['b', 1],
+      ])
+      expect(t.offsets(id)).toEqual(['s-0 2'])
+    }
+    held.release()
+    await held.expectAllOnce()
+  })
+
+  test('the cycle after the next one waits for it', async () => {
+    const held = await HeldCommits.open()
+    const { t } = held
+    await t.produce('s', [reading('a', 4)])
+    await held.untilRead(3)
+    t.clock.advanceTo(t.clock.nowMs() + 100)
+    // Wakes the worker, which finds that the cycle should have ended twice over.
+    await t.produce('s', [['late', { V: 9 }, 0]])
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    await t.produce('s', [['later', { V: 9 }, 0]])
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect(t.worker.status('q0')!.rowsIn).toBeLessThan(5)
+    expect(held.inFlightMax).toBe(1)
+    held.isHolding = false
+    held.release()
+    await held.untilRead(5)
+    expect(held.inFlightMax).toBe(1)
+  })
+
+  test.each([
+    ['was not done', false],
+    ['was done', true],
+  ])('of unknown fate that %s, the open cycle goes back with it', async (_, isDone) => {
+    const held = await HeldCommits.open()
+    const { t } = held
+    await t.produce('s', [reading('a', 4)])
+    await held.untilRead(3)
+    held.release({ isDone, isKnown: false })
+    await held.expectAllOnce()
+  })
+
+  test('a query that fails in the open cycle goes on from that commit', async () => {
+    const held = await HeldCommits.open()
+    const { t } = held
+    t.interception.read = (log, topic, ...rest) =>
+      topic === 's' ? Promise.reject(new Error('no such luck')) : log.read(topic, ...rest)
+    await t.produce('s', [reading('a', 4)])
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    held.isHolding = false
+    held.release()
+    await expect.poll(() => t.worker.status('q0')!.state).toBe('ERROR')
+    delete t.interception.read
+    await held.expectAllOnce()
+  })
+})
+
 test('fenced by another worker, nothing more is committed and everybody who waits is told', async () => {
   const t = await open()
   await t.add(`${READINGS} ${COPY}`)
