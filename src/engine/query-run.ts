@@ -6,6 +6,7 @@ import type { FormatName } from '../plan/data-source.ts'
 import type { PlanNode, QueryPlan, SourceNode } from '../plan/plan-node.ts'
 import type { TaskStores } from '../state/store.ts'
 import type { Batch } from './batch.ts'
+import { ARRAYS_IN_USE_MAX } from './early-appends.ts'
 import { Exchange } from './exchange.ts'
 import { detach } from './gather.ts'
 import { buildGraph, operatorIds, type ExchangeNode, type QueryGraph } from './graph.ts'
@@ -34,6 +35,8 @@ export interface QueryRunOptions extends Omit<TaskEnvironment, 'ids'> {
   /** Receives result batches, to keep, of a query without a sink and of one with a sink where it is watched. */
   readonly onResult?: (batch: Batch, partition: number) => void
   readonly formatOf: (name: FormatName) => Format | undefined
+  /** Results are taken before a cycle ends, too. */
+  readonly atLeastOnce?: boolean
 }
 
 /**
@@ -214,7 +217,7 @@ export class QueryRun {
       partition,
       options.formatOf,
       (batch, row, detail) => options.observer.dropped('bad-timestamp', batch, row, detail),
-      keepsKeys(plan.root),
+      { keysFromRecords: keepsKeys(plan.root), arrays: options.atLeastOnce === true ? ARRAYS_IN_USE_MAX : 2 },
     )
     this.#sinks.push(sink)
     return onResult === undefined

@@ -1,12 +1,13 @@
 import type { Clock } from '../base/clock.ts'
 import { FunctionError, QueryError, StorageError, type RecordPlace } from '../base/errors.ts'
 import type { Format } from '../formats/format.ts'
-import type { CommittedOffset, GroupAppend, Log } from '../log/log.ts'
+import type { CommitOwner, CommittedOffset, GroupAppend, Log } from '../log/log.ts'
 import type { FormatName } from '../plan/data-source.ts'
 import type { TaskState, WorkerState } from '../state/worker-state.ts'
 import type { Batch } from './batch.ts'
 import { bindFunctions } from './bind-functions.ts'
 import type { CompileContext } from './compile/cursor.ts'
+import { EarlyAppends } from './early-appends.ts'
 import { InputFeed, type UnreadableAt } from './input-feed.ts'
 import type { DropReason, ReadRange } from './operator.ts'
 import { QueryRun } from './query-run.ts'
@@ -60,6 +61,7 @@ export interface RunningQueryEnvironment {
   readonly cache: boolean
   readonly compatibility: boolean
   readonly reader: SharedReader
+  readonly owner: CommitOwner
   readonly onProblem: (queryId: string, problem: QueryProblem) => void
 }
 
@@ -71,6 +73,8 @@ export interface CycleOutput {
   readonly offsets: readonly CommittedOffset[]
   /** Records passed over. */
   readonly unreadable: readonly UnreadableAt[]
+  /** At least once: the way of what the cycle put out before; null: exactly once. */
+  readonly early: EarlyAppends | null
 }
 
 type Counts = Pick<QueryStatus, 'rowsIn' | 'rowsOut' | 'unreadable' | 'dropped' | 'expressionErrors'>
@@ -90,6 +94,8 @@ export class RunningQuery {
   readonly #environment: RunningQueryEnvironment
   #run: QueryRun | null = null
   #feed: InputFeed | null = null
+  /** Null: exactly once. */
+  #early: EarlyAppends | null = null
   #states = new Map<number, TaskState>()
   #state: QueryState = 'RESTORING'
   #error: unknown = null
@@ -176,6 +182,8 @@ export class RunningQuery {
     this.#state = 'RESTORING'
     this.#retryAtMs = null
     this.#error = null
+    const atLeastOnce = settings?.get('processing.guarantee')?.toLowerCase() === 'at_least_once'
+    this.#early = atLeastOnce ? new EarlyAppends(log, this.#environment.owner) : null
     bindFunctions(plan, compile)
     const states = new Map<number, TaskState>()
     const stores = (partition: number): TaskState => {
@@ -194,6 +202,7 @@ export class RunningQuery {
       cache,
       compatibility,
       stores,
+      atLeastOnce,
       partitionsOf: (topic) => partitionsOf(log, topic),
       observer: {
         dropped: (reason, batch, row, detail) => this.#rowDropped(reason, batch.timestamps[row]!, detail),
@@ -228,6 +237,7 @@ export class RunningQuery {
     const feed = this.#feed!
     if (await feed.step()) {
       this.#dirty = true
+      if (this.#early?.isFree === true && this.pendingBytes > 0) this.#early.send(this.#run!.takeAppends())
       return true
     }
     return this.#advanceWhenIdle()
@@ -244,7 +254,13 @@ export class RunningQuery {
     this.#takenCounts = this.#counts()
     this.#takenResults = this.#results
     this.#results = []
-    return { changelogs, outputs: run.takeAppends(), offsets: this.#feed!.offsets(), unreadable }
+    return {
+      changelogs,
+      outputs: run.takeAppends(),
+      offsets: this.#feed!.offsets(),
+      unreadable,
+      early: this.#early,
+    }
   }
 
   /** @throws QueryError for a record that could not be read, where the query's settings say so */

@@ -42,10 +42,14 @@ export class Sink {
     homePartition: number,
     formatOf: (name: FormatName) => Format | undefined,
     onBadTimestamp: (batch: Batch, row: number, detail: string) => void,
-    keysFromRecords = false,
+    options: {
+      readonly keysFromRecords: boolean
+      /** Of {@link take}, how many results are in use at most, the one that is being written included. */
+      readonly arrays: number
+    },
   ) {
     this.spec = spec
-    this.#keysFromRecords = keysFromRecords
+    this.#keysFromRecords = options.keysFromRecords
     this.#onBadTimestamp = onBadTimestamp
     const { timestamp } = spec
     this.#timeColumn = spec.schema.columns.findIndex((c) => c.name === timestamp?.column)
@@ -61,7 +65,10 @@ export class Sink {
     this.#keyColumns = keys.length
     this.#keyEncoder = keyFormat.encoder('key', keys, spec.keyFormat)
     this.#valueEncoder = valueFormat.encoder('value', values, spec.valueFormat)
-    this.#writers = Array.from({ length: partitions }, () => new RecordBatchWriter({ reuse: true }))
+    this.#writers = Array.from(
+      { length: partitions },
+      () => new RecordBatchWriter({ arrays: options.arrays }),
+    )
     this.#home = homePartition % partitions
   }
 

@@ -63,8 +63,8 @@ export class Worker {
   #wake: (() => void) | null = null
   #woken = false
   #lastCommitMs: number
-  /** The commit of the cycle before the open one; null: there is none, or its consequences are drawn. */
-  #underWay: CycleCommit | null = null
+  /** The commits of the cycle before the open one; empty: there are none, or their consequences are drawn. */
+  #underWay: readonly CycleCommit[] = []
   #commits = 0
   readonly #commitMs: number[] = []
   readonly #waitingForIdle: Waiting[] = []
@@ -109,7 +109,7 @@ export class Worker {
   /** Starts a query from its committed offsets and state, or afresh. Resolves when it runs. */
   add(spec: QuerySpec): Promise<void> {
     return this.#betweenCycles(async () => {
-      const query = new RunningQuery(spec, { ...this.#options, reader: this.#reader })
+      const query = new RunningQuery(spec, { ...this.#options, reader: this.#reader, owner: this.#owner! })
       this.#queries.set(spec.id, query)
       await this.#startQuery(query)
     })
@@ -195,7 +195,7 @@ export class Worker {
         await next.work().then(next.resolve, next.reject)
       }
       this.#woken = false
-      if (this.#underWay?.isDecided === true) await this.#settle()
+      if (this.#underWay.every((commit) => commit.isDecided)) await this.#settle()
       if (this.#fatal !== null) break
       let worked = false
       let pendingBytes = 0
@@ -212,13 +212,14 @@ export class Worker {
       const dirty = [...this.#queries.values()].some((q) => q.isDirty)
       const isFull = pendingBytes >= transactionBytesMax
       // The next cycle waits for the commit under way when it is full, or as long again as it should be.
-      const mayWait = this.#underWay?.isDecided === false && !isFull && dueInMs > -commitIntervalMs
+      const mayWait =
+        this.#underWay.some((commit) => !commit.isDecided) && !isFull && dueInMs > -commitIntervalMs
       if (dirty && (dueInMs <= 0 || isFull) && !mayWait) await this.#commit()
-      else if (!dirty && this.#underWay === null && this.#fatal === null && this.#isIdle)
+      else if (!dirty && this.#underWay.length === 0 && this.#fatal === null && this.#isIdle)
         for (const waiting of this.#waitingForIdle.splice(0)) waiting.resolve()
       if (!worked) await this.#wait(dirty && dueInMs > 0 ? dueInMs : this.#idleWaitMs())
       // The commit under way goes on only when the event loop gets a turn.
-      else if (this.#underWay !== null || this.#commits % 8 === 0) await clock.turn()
+      else if (this.#underWay.length > 0 || this.#commits % 8 === 0) await clock.turn()
     }
     if (this.#fatal === null) {
       await this.#commitAll()
@@ -263,7 +264,7 @@ export class Worker {
     if (this.#fatal !== null) throw this.#fatal
   }
 
-  /** Ends the open cycle: everything of all running queries goes on its way as one group. */
+  /** Ends the open cycle: everything of all running queries goes on its way, of those that run exactly once as one group. */
   async #commit(): Promise<void> {
     await this.#settle()
     if (this.#fatal !== null) return
@@ -274,13 +275,14 @@ export class Worker {
       if (!query.isRunning || !query.isDirty) continue
       const cycle = await this.#guarded(query, () => query.takeCycle())
       if (cycle === undefined) continue
-      const { changelogs, outputs, offsets, unreadable } = cycle
+      const { changelogs, outputs, offsets, unreadable, early } = cycle
       const entries = unreadable.length === 0 ? [] : this.#options.describeProblems(query.spec.id, unreadable)
       taken.push({
         query,
         appends: [...changelogs, ...outputs, ...entries],
         changelogs: changelogs.length,
         offsets,
+        early,
       })
     }
     if (taken.length === 0) return
@@ -291,10 +293,9 @@ export class Worker {
   #begin(taken: readonly TakenQuery[]): void {
     const { clock, log } = this.#options
     const startedMs = clock.monotonicMs()
-    const commit = new CycleCommit(log, this.#owner!, taken)
-    this.#underWay = commit
-    void commit.outcome.then(({ kind }) => {
-      if (kind === 'committed') {
+    this.#underWay = CycleCommit.allOf(log, this.#owner!, taken)
+    void Promise.all(this.#underWay.map((commit) => commit.outcome)).then((outcomes) => {
+      if (outcomes.some(({ kind }) => kind === 'committed')) {
         this.#commitMs.push(clock.monotonicMs() - startedMs)
         if (this.#commitMs.length > 10_000) this.#commitMs.shift()
       }
@@ -302,13 +303,13 @@ export class Worker {
     })
   }
 
-  /** Waits for the commit under way, if there is one, and draws its consequences. */
+  /** Waits for what is under way, if anything is, and draws its consequences. */
   async #settle(): Promise<void> {
-    const commit = this.#underWay
-    if (commit === null) return
-    const outcome = await commit.outcome
-    this.#underWay = null
-    await this.#conclude(commit.taken, outcome)
+    const commits = this.#underWay
+    if (commits.length === 0) return
+    await Promise.all(commits.map((commit) => commit.outcome))
+    this.#underWay = []
+    for (const { taken, outcome } of commits) await this.#conclude(taken, await outcome)
   }
 
   async #conclude(taken: readonly TakenQuery[], outcome: CycleOutcome): Promise<void> {
@@ -331,8 +332,8 @@ export class Worker {
         }
         // Each goes alone, so that the one at fault holds up no other.
         for (const one of taken) {
-          this.#begin([one])
-          await this.#settle()
+          const { outcome: own } = new CycleCommit(this.#options.log, this.#owner!, [one])
+          await this.#conclude([one], await own)
         }
         return
       case 'fenced':

@@ -169,6 +169,13 @@ export const SETTINGS: readonly SettingDeclaration[] = [
     editable: false,
   },
   {
+    name: 'processing.guarantee',
+    default: 'exactly_once_v2',
+    type: ['exactly_once_v2', 'at_least_once'],
+    summary: 'Whether results are committed with the input they come from, or before it.',
+    editable: true,
+  },
+  {
     name: 'millrace.compatibility',
     default: 'false',
     type: 'boolean',

@@ -49,7 +49,7 @@ export function expiredKeys(
 
 /** Collects the changelog records of one store and cycle. */
 export class ChangelogWriter {
-  readonly #batches = new RecordBatchWriter({ reuse: true })
+  readonly #batches = new RecordBatchWriter({ arrays: 2 })
   readonly #key = new CodecBuffer(256)
   readonly #value = new CodecBuffer()
   /** Timestamp of records that have no time of their own, epoch ms. */

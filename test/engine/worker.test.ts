@@ -3,6 +3,7 @@ import { ManualClock } from '../../src/base/clock.ts'
 import { readFully } from '../../src/base/file-system.ts'
 import { MemoryFileSystem } from '../../src/base/memory-file-system.ts'
 import type { CommitOutcome } from '../../src/log/log.ts'
+import { seededRandom } from '../../src/base/random.ts'
 import { PROCESSING_LOG_TOPIC } from '../../src/runtime/processing-log.ts'
 import { SimulatedFileSystem } from '../base/simulated-file-system.ts'
 import { TestWorker, type QueryChoice, type TestWorkerOptions } from './worker-harness.ts'
@@ -295,6 +296,109 @@ describe('while a commit is under way', () => {
     await expect.poll(() => t.worker.status('q0')!.state).toBe('ERROR')
     delete t.interception.read
     await held.expectAllOnce()
+  })
+})
+
+describe('processing.guarantee', () => {
+  const guarantee = (value: string): QueryChoice => ({ settings: new Map([['processing.guarantee', value]]) })
+
+  test.each([
+    ['exactly_once_v2', []],
+    ['at_least_once', ['a {"V":2}']],
+  ])('%s: what is visible before the cycle ends', async (value, lines) => {
+    const t = await open({ commitIntervalMs: 10 })
+    await t.add(`${READINGS} ${COPY}`, [guarantee(value)])
+    await t.produce('s', [reading('a', 1)])
+    await expect.poll(() => t.worker.status('q0')!.rowsIn).toBe(1)
+    await expect.poll(() => t.lines('P')).toEqual(lines)
+    expect(t.offsets('q0')).toEqual([])
+    t.clock.advanceTo(t.clock.nowMs() + 10)
+    await expect.poll(() => t.offsets('q0')).toEqual(['s-0 1'])
+    expect(await t.lines('P')).toEqual(['a {"V":2}'])
+  })
+
+  test.each([
+    ['exactly_once_v2', 1],
+    ['at_least_once', 2],
+  ])(
+    '%s, after a power cut before the offsets: everything comes out as often as that says',
+    async (value, times) => {
+      const fileSystem = new SimulatedFileSystem()
+      const first = await open({ fileSystem })
+      await first.createTopics(['s'])
+      await first.produce('s', [reading('a', 1), reading('a', 2)])
+      let asItWas: SimulatedFileSystem | null = null
+      first.interception.commit = (log, group) => {
+        if (group.owner.name === 'worker' && group.offsets.length > 0) {
+          asItWas ??= fileSystem.afterPowerCut(seededRandom(1))
+        }
+        return log.commit(group)
+      }
+      await first.add(`${READINGS} ${COPY}`, [guarantee(value)])
+      await first.worker.untilIdle()
+      const second = await open({ fileSystem: asItWas! })
+      await second.add(`${READINGS} ${COPY}`, [guarantee(value)])
+      await second.worker.untilIdle()
+      expect(await second.lines('P')).toEqual(
+        Array.from({ length: times }, () => ['a {"V":2}', 'a {"V":3}']).flat(),
+      )
+    },
+  )
+
+  test('at_least_once, after a power cut before the offsets: state has counted the same input again', async () => {
+    const fileSystem = new SimulatedFileSystem()
+    const first = await open({ fileSystem })
+    let asItWas: SimulatedFileSystem | null = null
+    first.interception.commit = (log, group) => {
+      if (group.owner.name === 'worker' && group.offsets.length > 0) {
+        asItWas ??= fileSystem.afterPowerCut(seededRandom(1))
+      }
+      return log.commit(group)
+    }
+    await first.add(`${READINGS} ${COUNTS}`, [guarantee('at_least_once')])
+    await first.produce('s', [reading('a', 5)])
+    await first.worker.untilIdle()
+    const second = await open({ fileSystem: asItWas! })
+    await second.add(`${READINGS} ${COUNTS}`, [guarantee('at_least_once')])
+    await second.worker.untilIdle()
+    expect((await second.lines('C')).at(-1)).toBe('a {"N":2,"TOTAL":10}')
+  })
+
+  test('at_least_once, many cycles and appends one behind the other: nothing is lost or mixed up', async () => {
+    const t = await open({ transactionBytesMax: 1 })
+    await t.add(`${READINGS} ${COPY} ${COUNTS}`, [guarantee('at_least_once'), guarantee('at_least_once')])
+    for (let n = 0; n < 20; n++) {
+      await t.produce(
+        's',
+        Array.from({ length: n }, (_, i) => reading('a', n * 100 + i)),
+      )
+    }
+    await t.worker.untilIdle()
+    const expected = Array.from({ length: 20 }, (_, n) =>
+      Array.from({ length: n }, (__, i) => `a {"V":${n * 100 + i + 1}}`),
+    ).flat()
+    expect(await t.lines('P')).toEqual(expected)
+    expect((await t.lines('C')).at(-1)).toContain(`"N":${expected.length},`)
+  })
+
+  test('at_least_once, appends that are refused: the query goes on from its last commit', async () => {
+    const t = await open()
+    await t.add(`${READINGS} ${COPY}`, [guarantee('at_least_once')])
+    let refusals = 2
+    t.interception.commit = (log, group) =>
+      group.owner.name === 'worker' && refusals-- > 0
+        ? Promise.reject(new Error('not now'))
+        : log.commit(group)
+    await t.produce('s', [reading('a', 1)])
+    await expect.poll(() => t.worker.status('q0')!.error).toBe('not now')
+    await t.produce('s', [reading('a', 2)])
+    await expect
+      .poll(() => {
+        t.clock.advanceTo(t.clock.nowMs() + 1_000)
+        return t.offsets('q0')
+      })
+      .toEqual(['s-0 2'])
+    expect(await t.lines('P')).toEqual(['a {"V":2}', 'a {"V":3}'])
   })
 })
 
