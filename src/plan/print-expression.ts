@@ -5,57 +5,62 @@ import type { SqlValue } from './sql-value.ts'
 
 /** An expression as SQL, for EXPLAIN and for errors. Operators are in parentheses, as deep as they nest. */
 export function printExpression(expr: Expr | Lambda): string {
+  return printWith(expr, printName)
+}
+
+/** The same, with `nameOf` for names of columns: what computes a column may say more than its name. */
+export function printWith(expr: Expr | Lambda, nameOf: (column: string) => string): string {
+  const print = (part: Expr | Lambda): string => printWith(part, nameOf)
+  const list = (items: readonly (Expr | Lambda)[]): string => items.map(print).join(', ')
   switch (expr.kind) {
     case 'literal':
       return printValue(expr.value, expr.type)
     case 'column':
-      return printName(expr.name)
+      return nameOf(expr.name)
     case 'parameter':
       return expr.name
     case 'arithmetic':
     case 'comparison':
     case 'logical':
-      return `(${printExpression(expr.left)} ${expr.op} ${printExpression(expr.right)})`
+      return `(${print(expr.left)} ${expr.op} ${print(expr.right)})`
     case 'negate':
-      return `-${printExpression(expr.operand)}`
+      return `-${print(expr.operand)}`
     case 'not':
-      return `(NOT ${printExpression(expr.operand)})`
+      return `(NOT ${print(expr.operand)})`
     case 'is-null':
-      return `(${printExpression(expr.operand)} IS ${expr.negated ? 'NOT ' : ''}NULL)`
+      return `(${print(expr.operand)} IS ${expr.negated ? 'NOT ' : ''}NULL)`
     case 'in':
-      return `(${printExpression(expr.operand)} ${expr.negated ? 'NOT ' : ''}IN (${list(expr.items)}))`
+      return `(${print(expr.operand)} ${expr.negated ? 'NOT ' : ''}IN (${list(expr.items)}))`
     case 'like': {
       const escape = expr.escape === null ? '' : ` ESCAPE ${quoteText(expr.escape)}`
       const not = expr.negated ? 'NOT ' : ''
-      return `(${printExpression(expr.operand)} ${not}LIKE ${printExpression(expr.pattern)}${escape})`
+      return `(${print(expr.operand)} ${not}LIKE ${print(expr.pattern)}${escape})`
     }
     case 'case': {
-      const branches = expr.branches.map(
-        (b) => `WHEN ${printExpression(b.when)} THEN ${printExpression(b.then)}`,
-      )
-      const otherwise = expr.otherwise === null ? '' : ` ELSE ${printExpression(expr.otherwise)}`
+      const branches = expr.branches.map((b) => `WHEN ${print(b.when)} THEN ${print(b.then)}`)
+      const otherwise = expr.otherwise === null ? '' : ` ELSE ${print(expr.otherwise)}`
       return `(CASE ${branches.join(' ')}${otherwise} END)`
     }
     case 'cast':
-      return `CAST(${printExpression(expr.operand)} AS ${printType(expr.type)})`
+      return `CAST(${print(expr.operand)} AS ${printType(expr.type)})`
     case 'subscript':
-      return `${printExpression(expr.operand)}[${printExpression(expr.index)}]`
+      return `${print(expr.operand)}[${print(expr.index)}]`
     case 'field':
-      return `${printExpression(expr.operand)}->${printName(expr.field)}`
+      return `${print(expr.operand)}->${printName(expr.field)}`
     case 'array':
       return `ARRAY[${list(expr.items)}]`
     case 'map':
-      return `MAP(${expr.entries.map((e) => `${printExpression(e.key)}:=${printExpression(e.value)}`).join(', ')})`
+      return `MAP(${expr.entries.map((e) => `${print(e.key)}:=${print(e.value)}`).join(', ')})`
     case 'struct': {
       const fields = expr.type.kind === 'STRUCT' ? expr.type.fields : []
-      return `STRUCT(${expr.fields.map((f, i) => `${printName(fields[i]?.name ?? '')}:=${printExpression(f)}`).join(', ')})`
+      return `STRUCT(${expr.fields.map((f, i) => `${printName(fields[i]?.name ?? '')}:=${print(f)}`).join(', ')})`
     }
     case 'call':
       return `${expr.function}(${list(expr.args)})`
     case 'lambda': {
       const names = expr.parameters.map((p) => p.name).join(', ')
       const head = expr.parameters.length === 1 ? names : `(${names})`
-      return `${head} => ${printExpression(expr.body)}`
+      return `${head} => ${print(expr.body)}`
     }
     default:
       return unreachable(expr)
@@ -63,18 +68,15 @@ export function printExpression(expr: Expr | Lambda): string {
 }
 
 /** An aggregate's call as SQL, `SUM(A)`. */
-export function printAggregate(call: AggregateCall): string {
-  const args = call.args.map(printExpression)
-  return `${call.function}(${[...args, ...call.parameters.map((p) => printValue(p, null))].join(', ')})`
+export function printAggregate(call: AggregateCall, nameOf = printName): string {
+  const args = call.args.map((arg) => printWith(arg, nameOf))
+  const given = [...args, ...call.parameters.map((p) => printValue(p, null))]
+  return `${call.function}(${given.length === 0 ? '*' : given.join(', ')})`
 }
 
 /** A name as it would have to be written: in back quotes unless it is upper case and plain. */
 export function printName(name: string): string {
   return /^[A-Z_][A-Z0-9_]*$/.test(name) ? name : `\`${name.replaceAll('`', '``')}\``
-}
-
-function list(items: readonly (Expr | Lambda)[]): string {
-  return items.map(printExpression).join(', ')
 }
 
 function quoteText(text: string): string {

@@ -1,7 +1,7 @@
 import { unreachable } from '../base/assert.ts'
-import type { TableFunctionCall } from './expression.ts'
+import type { Expr, Lambda, TableFunctionCall } from './expression.ts'
 import { inputsOf, type PlanNode, type QueryPlan, type WindowSpec } from './plan-node.ts'
-import { printAggregate, printExpression, printName } from './print-expression.ts'
+import { printAggregate, printName, printWith } from './print-expression.ts'
 import { keyColumns, valueColumns, type Schema } from './schema.ts'
 
 /** A query's plan as text: one line per node, inputs indented below it. What EXPLAIN shows. */
@@ -23,7 +23,45 @@ function indent(depth: number): string {
   return '  '.repeat(depth)
 }
 
+/**
+ * What the columns of a node that have no name of the user's are computed by: aggregates, table functions and
+ * LAG give their results names of their own, which say nothing to who wrote the query.
+ */
+function computedBy(node: PlanNode): ReadonlyMap<string, string> {
+  const below = new Map(inputsOf(node).flatMap((input) => [...computedBy(input)]))
+  const nameOf = namesBy(below)
+  switch (node.kind) {
+    case 'aggregate':
+    case 'table-aggregate':
+      return new Map(node.aggregates.map((a) => [a.name, printAggregate(a, nameOf)]))
+    case 'flat-map':
+      for (const call of node.functions) below.set(call.name, tableFunctionText(call, nameOf))
+      return below
+    case 'lag':
+      for (const { name, arg, rows } of node.calls)
+        below.set(name, `LAG(${bare(printWith(arg, nameOf))}, ${rows})`)
+      return below
+    case 'project':
+      // Its columns have the user's names, except those it hands on.
+      return new Map(
+        [...below].filter(([name]) =>
+          node.columns.some(
+            (c, i) => c.kind === 'column' && c.name === name && node.schema.columns[i]!.name === name,
+          ),
+        ),
+      )
+    default:
+      return below
+  }
+}
+
+function namesBy(computed: ReadonlyMap<string, string>): (name: string) => string {
+  return (name) => computed.get(name) ?? printName(name)
+}
+
 function describeNode(node: PlanNode): string {
+  const nameOf = namesBy(new Map(inputsOf(node).flatMap((input) => [...computedBy(input)])))
+  const printExpression = (expr: Expr | Lambda): string => printWith(expr, nameOf)
   switch (node.kind) {
     case 'source':
       return `${node.source.kind === 'table' ? 'table' : 'source'} ${printName(node.source.name)}`
@@ -32,13 +70,15 @@ function describeNode(node: PlanNode): string {
     case 'project':
       return `project ${node.schema.columns
         .map((c, i) => {
-          const text = bare(printExpression(node.columns[i]!))
-          const named = text === printName(c.name) ? text : `${text} AS ${printName(c.name)}`
+          const column = node.columns[i]!
+          const text = bare(printExpression(column))
+          const isHandedOn = column.kind === 'column' && column.name === c.name
+          const named = isHandedOn ? text : `${text} AS ${printName(c.name)}`
           return c.role === 'key' ? `${named} KEY` : named
         })
         .join(', ')}`
     case 'flat-map':
-      return `flat-map ${node.functions.map(describeTableFunction).join(', ')}`
+      return `flat-map ${node.functions.map((call) => tableFunctionText(call, nameOf)).join(', ')}`
     case 'rekey': {
       if (node.keys.length === 0) return `repartition by nothing${describeRest(node.schema)}`
       const keys = keyColumns(node.schema).map((c, i) => {
@@ -52,11 +92,11 @@ function describeNode(node: PlanNode): string {
     case 'aggregate': {
       const window = node.window === null ? '' : ` ${describeWindow(node.window)}`
       const emit = node.emit === 'final' ? ' final' : ''
-      return `aggregate by ${names(node.schema)}: ${node.aggregates.map(printAggregate).join(', ')}${window}${emit}`
+      return `aggregate by ${names(node.schema)}: ${node.aggregates.map((a) => printAggregate(a, nameOf)).join(', ')}${window}${emit}`
     }
     case 'table-aggregate': {
       const by = node.groupBy.map((e) => bare(printExpression(e))).join(', ')
-      return `table aggregate by ${by}: ${node.aggregates.map(printAggregate).join(', ')}`
+      return `table aggregate by ${by}: ${node.aggregates.map((a) => printAggregate(a, nameOf)).join(', ')}`
     }
     case 'stream-stream-join': {
       const grace = node.graceMs === null ? '' : ` grace ${node.graceMs} ms`
@@ -67,7 +107,7 @@ function describeNode(node: PlanNode): string {
     case 'table-table-join':
       return `table-table ${node.join.toLowerCase()} join`
     case 'lag':
-      return `lag by ${names(node.schema)}: ${node.calls.map((c) => `${bare(printExpression(c.arg))} ${c.rows} before AS ${printName(c.name)}`).join(', ')}`
+      return `lag by ${names(node.schema)}: ${node.calls.map((c) => `${bare(printExpression(c.arg))} ${c.rows} before`).join(', ')}`
     case 'union':
       return 'union'
     case 'foreign-key-join':
@@ -86,8 +126,8 @@ function describeNode(node: PlanNode): string {
   }
 }
 
-function describeTableFunction(call: TableFunctionCall): string {
-  return `${call.function}(${call.args.map(printExpression).join(', ')}) AS ${printName(call.name)}`
+function tableFunctionText(call: TableFunctionCall, nameOf: (column: string) => string): string {
+  return `${call.function}(${call.args.map((arg) => printWith(arg, nameOf)).join(', ')})`
 }
 
 function describeWindow(window: WindowSpec): string {

@@ -8,7 +8,8 @@ import type { ProducerRecord } from '../log/log.ts'
 import type { Command, PullQuery, PushQuery } from '../plan/command.ts'
 import type { FormatName } from '../plan/data-source.ts'
 import type { FormatRules } from '../plan/format-rules.ts'
-import { printExpression } from '../plan/print-expression.ts'
+import type { Expr } from '../plan/expression.ts'
+import { printAggregate, printName, printWith } from '../plan/print-expression.ts'
 import { printPlan } from '../plan/print.ts'
 import type { Row } from '../plan/sql-value.ts'
 import type { Statement } from '../sql/ast.ts'
@@ -247,6 +248,9 @@ function explainCommand(command: Command): string {
 /** In the order in which it happens, the last step first, as plans are printed. */
 function explainPull(query: PullQuery): string {
   const { grouping, orderBy, limit, offset } = query
+  const computed = new Map(grouping?.aggregates.map((a) => [a.name, printAggregate(a)]))
+  const printExpression = (expr: Expr): string =>
+    printWith(expr, (name) => computed.get(name) ?? printName(name))
   const order = orderBy.map(
     (o) =>
       `${printExpression(o.expr)}${o.descending ? ' DESC' : ''}${o.nullsFirst === o.descending ? '' : o.nullsFirst ? ' NULLS FIRST' : ' NULLS LAST'}`,

@@ -93,12 +93,12 @@ test('a sub-query filters by what it gives', async () => {
 test('its plan', async () => {
   expect(await planOf(SETUP, 'CREATE STREAM o AS SELECT id, LAG(v + 1, 3) AS b FROM s WHERE v > 0;'))
     .toMatchInlineSnapshot(`
-    "sink stream O
-      project ID KEY, KSQL_LAG_0 AS B
-        lag by ID: V + 1 3 before AS KSQL_LAG_0
-          filter V > 0
-            source S"
-  `)
+      "sink stream O
+        project ID KEY, LAG(V + 1, 3) AS B
+          lag by ID: V + 1 3 before
+            filter V > 0
+              source S"
+    `)
 })
 
 test.each([

@@ -124,8 +124,8 @@ test('EXPLAIN shows the steps of a pull query', async () => {
   expect(result.text).toMatchInlineSnapshot(`
     "limit 5
       offset 1
-        order by KSQL_AGG_VARIABLE_0 DESC, SITE
-          filter (KSQL_AGG_VARIABLE_0 > 1)
+        order by COUNT(*) DESC, SITE
+          filter (COUNT(*) > 1)
             group by SITE
               filter (TOTAL > 1)
                 pull from table T by scan"

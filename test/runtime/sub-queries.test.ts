@@ -106,7 +106,7 @@ test('a union is grouped, and rows of one key meet whatever partitions they come
   await millrace.close()
   expect(await planOf(SETUP, statement)).toMatchInlineSnapshot(`
     "sink table O
-      project ID KEY, KSQL_AGG_VARIABLE_0 AS TOTAL
+      project ID KEY, SUM(N) AS TOTAL
         aggregate by ID: SUM(N)
           project ID KEY, N
             union
@@ -127,7 +127,7 @@ test('the plan of a sub-query is part of that around it', async () => {
     ),
   ).toMatchInlineSnapshot(`
     "sink table O
-      project SITE KEY, KSQL_AGG_VARIABLE_0 AS M
+      project SITE KEY, MAX(N) AS M
         aggregate by SITE: MAX(N)
           repartition SITE with N
             filter N < 9

@@ -129,7 +129,7 @@ function stateText(node: PlanNode): string {
     case 'rekey':
       return `rekey(${node.keys.map(printExpression).join(', ')}; ${inner})`
     case 'aggregate':
-      return `aggregate(${node.aggregates.map(printAggregate).join(', ')}; ${node.emit}; ${inner})`
+      return `aggregate(${node.aggregates.map((a) => printAggregate(a)).join(', ')}; ${node.emit}; ${inner})`
     case 'lag':
       return `lag(${node.calls.map((c) => `${printExpression(c.arg)} ${c.rows}`).join(', ')}; ${inner})`
     case 'flat-map':

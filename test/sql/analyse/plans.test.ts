@@ -54,7 +54,7 @@ test('partitioning by the key moves nothing', () => {
 test('groups by the key need no re-key, others carry only what aggregates read', () => {
   expect(plan('CREATE TABLE o AS SELECT id, MAX(speed) AS m FROM s GROUP BY id;')).toMatchInlineSnapshot(`
     "sink table O
-      project ID KEY, KSQL_AGG_VARIABLE_0 AS M
+      project ID KEY, MAX(SPEED) AS M
         aggregate by ID: MAX(SPEED)
           source S"
   `)
@@ -63,21 +63,21 @@ test('groups by the key need no re-key, others carry only what aggregates read',
           WINDOW HOPPING (SIZE 1 HOUR, ADVANCE BY 5 MINUTES) WHERE speed > 10 GROUP BY place HAVING COUNT(*) > 3;`),
   ).toMatchInlineSnapshot(`
     "sink table O
-      project PLACE KEY, KSQL_AGG_VARIABLE_0 AS N, KSQL_AGG_VARIABLE_1 * 2.0 AS X, WINDOWSTART AS WS
-        filter KSQL_AGG_VARIABLE_0 > 3
-          aggregate by PLACE: COUNT(), AVG(SPEED) hopping 3600000 ms by 300000 ms grace 82800000 ms retention 86400000 ms
+      project PLACE KEY, COUNT(*) AS N, AVG(SPEED) * 2.0 AS X, WINDOWSTART AS WS
+        filter COUNT(*) > 3
+          aggregate by PLACE: COUNT(*), AVG(SPEED) hopping 3600000 ms by 300000 ms grace 82800000 ms retention 86400000 ms
             repartition PLACE with SPEED
               filter SPEED > 10.0
                 source S"
   `)
   expect(plan('CREATE TABLE o AS SELECT UCASE(place) AS p, COUNT(*) AS n FROM s GROUP BY UCASE(place);'))
     .toMatchInlineSnapshot(`
-    "sink table O
-      project P KEY, KSQL_AGG_VARIABLE_0 AS N
-        aggregate by P: COUNT()
-          repartition UCASE(PLACE) AS P
-            source S"
-  `)
+      "sink table O
+        project P KEY, COUNT(*) AS N
+          aggregate by P: COUNT(*)
+            repartition UCASE(PLACE) AS P
+              source S"
+    `)
 })
 
 test('a window that emits finals has no grace unless it is given', () => {
@@ -87,8 +87,8 @@ test('a window that emits finals has no grace unless it is given', () => {
     ),
   ).toMatchInlineSnapshot(`
     "sink table O
-      project ID KEY, KSQL_AGG_VARIABLE_0 AS N
-        aggregate by ID: COUNT() session 30000 ms grace 0 ms retention 30000 ms final
+      project ID KEY, COUNT(*) AS N
+        aggregate by ID: COUNT(*) session 30000 ms grace 0 ms retention 30000 ms final
           source S"
   `)
 })
@@ -96,8 +96,8 @@ test('a window that emits finals has no grace unless it is given', () => {
 test('a table is grouped by old and new rows', () => {
   expect(plan('CREATE TABLE o AS SELECT name, COUNT(*) AS n FROM t GROUP BY name;')).toMatchInlineSnapshot(`
     "sink table O
-      project NAME KEY, KSQL_AGG_VARIABLE_0 AS N
-        table aggregate by NAME: COUNT()
+      project NAME KEY, COUNT(*) AS N
+        table aggregate by NAME: COUNT(*)
           table T"
   `)
 })
@@ -172,8 +172,8 @@ test('a chain of joins on one key re-keys nothing', () => {
 test('table functions expand rows before the projection', () => {
   expect(plan('CREATE STREAM o AS SELECT id, UCASE(EXPLODE(tags)) AS tag FROM s;')).toMatchInlineSnapshot(`
     "sink stream O
-      project ID KEY, UCASE(KSQL_SYNTH_0) AS TAG
-        flat-map EXPLODE(TAGS) AS KSQL_SYNTH_0
+      project ID KEY, UCASE(EXPLODE(TAGS)) AS TAG
+        flat-map EXPLODE(TAGS)
           source S"
   `)
 })
@@ -185,8 +185,8 @@ test('a push query keeps the key columns that were not selected', () => {
         table T"
   `)
   expect(plan('SELECT COUNT(*) FROM s EMIT CHANGES;')).toMatchInlineSnapshot(`
-    "project ROWKEY KEY, KSQL_AGG_VARIABLE_0 AS KSQL_COL_0
-      aggregate by ROWKEY: COUNT()
+    "project ROWKEY KEY, COUNT(*) AS KSQL_COL_0
+      aggregate by ROWKEY: COUNT(*)
         repartition 0 AS ROWKEY
           source S"
   `)
@@ -221,7 +221,7 @@ test('a group by the key of a join re-keys nothing', () => {
     plan('CREATE TABLE o AS SELECT l.a, SUM(r.d) AS x FROM l JOIN r WITHIN 1 DAY ON l.a = r.a GROUP BY l.a;'),
   ).toMatchInlineSnapshot(`
     "sink table O
-      project L_A KEY, KSQL_AGG_VARIABLE_0 AS X
+      project L_A KEY, SUM(R_D) AS X
         aggregate by L_A: SUM(R_D)
           project ROWKEY AS L_A KEY, R_D
             stream-stream inner join within 86400000 ms before, 86400000 ms after
@@ -245,8 +245,8 @@ test('an alert sees rows its condition does not hold for', () => {
           HAVING AVG(speed) > 100 FOR 5 MINUTES RESOLVE WHEN top < 80 SEVERITY 'high';`),
   ).toMatchInlineSnapshot(`
     "sink stream A
-      alert A when KSQL_AGG_VARIABLE_1 > 100.0, for 300000 ms, resolve when TOP < 80.0, severity high
-        project ID KEY, KSQL_AGG_VARIABLE_0 AS TOP, KSQL_AGG_VARIABLE_1
+      alert A when AVG(SPEED) > 100.0, for 300000 ms, resolve when TOP < 80.0, severity high
+        project ID KEY, MAX(SPEED) AS TOP, AVG(SPEED)
           aggregate by ID: MAX(SPEED), AVG(SPEED) tumbling 60000 ms grace 0 ms retention 60000 ms final
             filter SPEED > 0.0
               source S"
