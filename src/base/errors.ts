@@ -51,8 +51,8 @@ export class SqlError extends MillraceError {
 
 /** A statement, format or feature that is understood but not built yet. Never a verdict on the statement. */
 export class NotSupportedError extends SqlError {
-  constructor(feature: string, at?: Position) {
-    super('SQL_NOT_SUPPORTED_YET', { message: `${feature} is not supported yet.`, at })
+  constructor(feature: string, at?: Position, hint?: string) {
+    super('SQL_NOT_SUPPORTED_YET', { message: `${feature} is not supported yet.`, at, hint })
   }
 }
 

@@ -1,3 +1,4 @@
+import { isTopicName, TOPIC_NAME_RULE } from '../base/topic-name.ts'
 import { StorageError } from '../base/errors.ts'
 
 const LONG_MAX = Number.MAX_SAFE_INTEGER
@@ -92,10 +93,10 @@ export function settingsInForce(
 
 /** Kafka's rule for topic names. @throws StorageError `LOG_INVALID_TOPIC` */
 export function checkTopicName(name: string): void {
-  if (/^[a-zA-Z0-9._-]{1,249}$/.test(name) && name !== '.' && name !== '..') return
+  if (isTopicName(name)) return
   throw new StorageError('LOG_INVALID_TOPIC', {
     message: `'${name}' cannot be the name of a topic.`,
-    hint: `Topic names have 1 to 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-'.`,
+    hint: TOPIC_NAME_RULE,
   })
 }
 

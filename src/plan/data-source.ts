@@ -74,6 +74,10 @@ export interface SourceCatalog {
   typeNames(): readonly string[]
   /** Number of partitions of a topic, or undefined if there is no such topic. */
   partitions(topic: string): number | undefined
+  /** Names of topics that statements may be about, for hints. */
+  topicNames(): readonly string[]
+  /** Whether a topic is Millrace's own: statements may read it, and neither write nor delete it. */
+  isOwnTopic(topic: string): boolean
   /** Ids of persistent queries, for TERMINATE and its like. */
   queryIds(): readonly string[]
   /** A name's number for the next query: CTAS_X_<n>. */

@@ -1,6 +1,7 @@
 import type { DataSource, SourceCatalog } from '../plan/data-source.ts'
 import { inputsOf, type PlanNode, type QueryPlan } from '../plan/plan-node.ts'
 import type { SqlType } from '../plan/sql-type.ts'
+import { PROCESSING_LOG_TOPIC } from './processing-log.ts'
 
 /** A persistent query as it is stored: a restart runs this plan, not a new reading of the text. */
 export interface QueryDefinition {
@@ -72,10 +73,18 @@ export function typeKey(name: string): EntryKey {
 export class Catalog implements SourceCatalog {
   readonly #entries = new Map<EntryKey, CatalogEntry>()
   readonly #partitionsOf: (topic: string) => number | undefined
+  readonly #topicNames: () => readonly string[]
 
-  /** @param partitionsOf  number of partitions of a topic of the log, or undefined if there is none */
-  constructor(partitionsOf: (topic: string) => number | undefined) {
+  /**
+   * @param partitionsOf  number of partitions of a topic of the log, or undefined if there is none
+   * @param topicNames  of the topics of the log that are not internal
+   */
+  constructor(
+    partitionsOf: (topic: string) => number | undefined,
+    topicNames: () => readonly string[] = () => [],
+  ) {
     this.#partitionsOf = partitionsOf
+    this.#topicNames = topicNames
   }
 
   apply(changes: readonly CatalogChange[]): void {
@@ -110,6 +119,14 @@ export class Catalog implements SourceCatalog {
 
   partitions(topic: string): number | undefined {
     return this.#partitionsOf(topic)
+  }
+
+  topicNames(): readonly string[] {
+    return this.#topicNames()
+  }
+
+  isOwnTopic(topic: string): boolean {
+    return topic.startsWith('_millrace') || topic === PROCESSING_LOG_TOPIC
   }
 
   query(id: string): QueryDefinition | undefined {

@@ -10,6 +10,7 @@ import type {
 } from '../plan/command.ts'
 import type { DataSource } from '../plan/data-source.ts'
 import type { QueryPlan } from '../plan/plan-node.ts'
+import { didYouMean } from '../sql/analyse/nearest-name.ts'
 import { settingOr } from './settings.ts'
 import {
   put,
@@ -136,7 +137,7 @@ function createSource(
     ...NONE,
     changes: [put({ kind: 'source', source })],
     createTopics: topicToCreate(source.topic, command.createTopic, catalog),
-    message: `${kind} ${source.name} created.`,
+    message: `${kind} ${source.name} ${old === undefined ? 'created' : 'replaced'}.`,
   }
   if (command.materialise === null) return base
   return withQuery(base, catalog, {
@@ -157,7 +158,10 @@ function createQuery(command: CreateQuery, catalog: Catalog, settings: ReadonlyM
     ...NONE,
     changes: [put({ kind: 'source', source })],
     createTopics: topicToCreate(source.topic, command.createTopic, catalog),
-    message: `Created query with ID ${command.queryId}.`,
+    message:
+      old === undefined
+        ? `Created query with ID ${command.queryId}.`
+        : `Replaced query ${command.queryId}: it goes on from where it was, and what it wrote before stays.`,
   }
   return withQuery(base, catalog, {
     id: command.queryId,
@@ -371,9 +375,14 @@ function chosenQueries(id: string | null, catalog: Catalog): readonly QueryDefin
   if (id === null) return catalog.queries()
   const query = catalog.query(id) ?? catalog.queries().find((q) => q.id.toUpperCase() === id.toUpperCase())
   if (query === undefined) {
-    throw executionError('SQL_UNKNOWN_QUERY', `There is no query ${id}.`, 'SHOW QUERIES lists them.')
+    throw executionError('SQL_UNKNOWN_QUERY', `There is no query ${id}.`, queryHint(id, catalog.queryIds()))
   }
   return [query]
+}
+
+/** @param id  of a query that isn't there */
+export function queryHint(id: string, ids: readonly string[]): string {
+  return didYouMean(id, ids) ?? 'SHOW QUERIES lists them.'
 }
 
 function withQuery(

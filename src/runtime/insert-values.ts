@@ -78,9 +78,11 @@ function recordToInsert(
       throw refused(into, `the ${side} cannot be written: ${reasonOf(cause)}`, cause)
     }
   }
+  const key = encoded('key', keyColumns(into.schema), into.keyFormat, roleOf('key'))
+  if (key === null && into.kind === 'table') throw refused(into, 'its primary key is null', undefined)
   return {
     topic: into.topic,
-    key: encoded('key', keyColumns(into.schema), into.keyFormat, roleOf('key')),
+    key,
     value: encoded('value', valueColumns(into.schema), into.valueFormat, roleOf('value')),
     timestampMs: time,
   }

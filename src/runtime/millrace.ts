@@ -455,7 +455,10 @@ class LogHost implements StatementHost {
         { name: PROCESSING_LOG_TOPIC, partitions: 1 },
       ].filter((t) => log.topic(t.name) === undefined)
       if (missing.length > 0) await commit(log, { owner, appends: [], offsets: [], createTopics: missing })
-      const catalog = new Catalog((topic) => log.topic(topic)?.partitions)
+      const catalog = new Catalog(
+        (topic) => log.topic(topic)?.partitions,
+        () => log.topics().flatMap((topic) => (topic.internal ? [] : [topic.name])),
+      )
       catalog.apply([put({ kind: 'source', source: PROCESSING_LOG })])
       catalog.apply(await readDefinitions(log))
       const registry = options.schemaRegistry ?? (await embeddedRegistry(log, owner, clock))

@@ -1,5 +1,6 @@
 import { NotSupportedError, SqlError } from '../base/errors.ts'
 import { didYouMean } from '../sql/analyse/nearest-name.ts'
+import { SETTINGS_WITHOUT_EFFECT, whyWithoutEffect } from './settings-without-effect.ts'
 
 /** A setting that changes what statements mean or how queries run. */
 export interface SettingDeclaration {
@@ -184,32 +185,39 @@ export const SETTINGS: readonly SettingDeclaration[] = [
   },
 ]
 
-/** Settings of ksqlDB whose effect scripts may count on, and which nothing here follows yet. */
-const UNSUPPORTED: ReadonlySet<string> = new Set(['max.task.idle.ms'])
+/** Settings of ksqlDB whose effect scripts may count on, and which nothing here follows; null: whatever the value. */
+const UNSUPPORTED: ReadonlyMap<string, string | null> = new Map([
+  ['max.task.idle.ms', null],
+  ['ksql.cast.strings.preserve.nulls', 'false'],
+  ['ksql.nested.error.set.null', 'false'],
+])
 
 const byName: ReadonlyMap<string, SettingDeclaration> = new Map(SETTINGS.map((s) => [s.name, s]))
 
 /** The full name of a setting: `ksql.streams.` addresses the stream runtime and is taken off. */
 export function settingName(name: string): string {
-  return name.startsWith('ksql.streams.') ? name.slice('ksql.streams.'.length) : name
+  const full = name.startsWith('ksql.streams.') ? name.slice('ksql.streams.'.length) : name
+  return full === 'statestore.cache.max.bytes' ? 'cache.max.bytes.buffering' : full
 }
 
 /**
  * Checks a SET.
  *
+ * @returns why the setting has no effect here, for those of ksqlDB that have none; null: it has
  * @throws SqlError for an unknown name, one that can't be changed, or a bad value
  */
-export function checkSetting(name: string, value: string): void {
+export function checkSetting(name: string, value: string): string | null {
   const full = settingName(name)
+  const why = whyWithoutEffect(full)
+  if (why !== null) return why
   const setting = byName.get(full)
   if (setting === undefined) {
-    if (full.startsWith('ksql.functions.')) return
-    if (UNSUPPORTED.has(full)) throw new NotSupportedError(`The setting '${name}'`)
-    throw new SqlError('SQL_UNKNOWN_SETTING', {
-      message: `There is no setting '${name}'.`,
-      hint: didYouMean(full, byName.keys()) ?? 'SHOW PROPERTIES lists them.',
-      stage: 'execute',
-    })
+    const refused = UNSUPPORTED.get(full)
+    if (refused === null) throw new NotSupportedError(`The setting '${name}'`)
+    if (refused === value.toLowerCase()) throw new NotSupportedError(`'${value}' for the setting '${name}'`)
+    if (refused !== undefined) return 'it is always so'
+    checkSettingName(name)
+    return null
   }
   if (!setting.editable) {
     throw new SqlError('SQL_FIXED_SETTING', {
@@ -229,6 +237,23 @@ export function checkSetting(name: string, value: string): void {
       stage: 'execute',
     })
   }
+  return null
+}
+
+/** @throws SqlError for a name that is no setting, of ours or of ksqlDB */
+export function checkSettingName(name: string): void {
+  const full = settingName(name)
+  const isKnown =
+    byName.has(full) ||
+    UNSUPPORTED.has(full) ||
+    full.startsWith('ksql.functions.') ||
+    whyWithoutEffect(full) !== null
+  if (isKnown) return
+  throw new SqlError('SQL_UNKNOWN_SETTING', {
+    message: `There is no setting '${name}'.`,
+    hint: didYouMean(full, [...byName.keys(), ...SETTINGS_WITHOUT_EFFECT]) ?? 'SHOW PROPERTIES lists them.',
+    stage: 'execute',
+  })
 }
 
 /** A setting's value, or its default; empty where it has none. */

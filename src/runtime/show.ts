@@ -12,7 +12,7 @@ import type { Column, Schema } from '../plan/schema.ts'
 import { BIGINT, BOOLEAN, INTEGER, printType, STRING, type SqlType } from '../plan/sql-type.ts'
 import type { Row } from '../plan/sql-value.ts'
 import type { Catalog } from './catalog.ts'
-import { alertName } from './effects.ts'
+import { alertName, queryHint } from './effects.ts'
 import { EVERYTHING } from './pull-query.ts'
 import type { PushQueryStatus, QueryStatus } from './query-status.ts'
 import { SETTINGS } from './settings.ts'
@@ -268,7 +268,7 @@ export function explainQuery(id: string, shown: Shown): string {
   if (status === undefined || query === undefined) {
     throw new SqlError('SQL_UNKNOWN_QUERY', {
       message: `There is no query ${id}.`,
-      hint: 'SHOW QUERIES lists them.',
+      hint: queryHint(id, shown.catalog.queryIds()),
       stage: 'execute',
     })
   }

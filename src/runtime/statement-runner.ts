@@ -14,14 +14,16 @@ import { printPlan } from '../plan/print.ts'
 import type { Row } from '../plan/sql-value.ts'
 import type { Statement } from '../sql/ast.ts'
 import { bindParameters, type Parameters } from '../sql/bind-parameters.ts'
+import { withPlace } from '../sql/analyse/placed.ts'
 import { parseStatements } from '../sql/parse.ts'
+import { subjectPlace } from '../sql/subject-place.ts'
 import { effectsOf, type Effects } from './effects.ts'
 import { formatRulesOver } from './format-rules.ts'
 import { recordsToInsert } from './insert-values.ts'
 import { prepareStatement } from './prepare-statement.ts'
 import type { RowStream } from './row-stream.ts'
 import { forgetQuerySchemas, forgetSchemas, loadSchemasOf, registerSchemas } from './statement-schemas.ts'
-import { checkSetting, settingName } from './settings.ts'
+import { checkSetting, checkSettingName, settingName } from './settings.ts'
 import {
   describe,
   describeAll,
@@ -125,12 +127,18 @@ export class StatementRunner {
       return { ...message(`The variable ${statement.name.text} is set.`), statement: statement.text }
     }
     if (statement.kind === 'undefine') {
-      session.variables.delete(statement.name.name)
-      return { ...message(`The variable ${statement.name.text} is gone.`), statement: statement.text }
+      const isGone = session.variables.delete(statement.name.name)
+      const { text } = statement.name
+      const said = isGone ? `The variable ${text} is gone.` : `There was no variable ${text}.`
+      return { ...message(said), statement: statement.text }
     }
-    await loadSchemasOf(statement, this.#host.registry)
-    const answer = await this.#execute(this.prepare(statement, session), session)
-    return { ...answer, statement: statement.text }
+    try {
+      await loadSchemasOf(statement, this.#host.registry)
+      const answer = await this.#execute(this.prepare(statement, session), session)
+      return { ...answer, statement: statement.text }
+    } catch (error) {
+      throw withPlace(error, subjectPlace(statement))
+    }
   }
 
   async #execute(command: Command, session: Session): Promise<Answer> {
@@ -150,10 +158,9 @@ export class StatementRunner {
       case 'nothing':
         return message(command.message)
       case 'set':
-        checkSetting(command.name, command.value)
-        settings.set(settingName(command.name), command.value)
-        return message(`The setting '${command.name}' is now '${command.value}'.`)
+        return message(setSetting(settings, command.name, command.value))
       case 'unset':
+        checkSettingName(command.name)
         settings.delete(settingName(command.name))
         return message(`The setting '${command.name}' has its default again.`)
       case 'insert-values':
@@ -216,6 +223,14 @@ type Answer = StatementResult extends infer R
 
 function message(text: string): Answer {
   return { kind: 'message', message: text, queryId: null }
+}
+
+/** @returns what to say about it */
+function setSetting(settings: Map<string, string>, name: string, value: string): string {
+  const why = checkSetting(name, value)
+  if (why !== null) return `The setting '${name}' changes nothing here: ${why}.`
+  settings.set(settingName(name), value)
+  return `The setting '${name}' is now '${value}'.`
 }
 
 function rows(listing: Listing): Answer {

@@ -110,6 +110,13 @@ export interface CreateAlertStatement extends StatementBase {
   /** Channels; empty: no NOTIFY. */
   readonly notify: readonly Identifier[]
   readonly repeatEvery: Duration | null
+  /** Where the clauses begin whose parts don't say so; null: not written. */
+  readonly clauses: {
+    readonly labels: { readonly at: Position } | null
+    readonly annotations: { readonly at: Position } | null
+    readonly notify: { readonly at: Position } | null
+    readonly repeatEvery: { readonly at: Position } | null
+  }
 }
 
 /** One of LABELS or ANNOTATIONS: the name keeps its case (`name.text`). */

@@ -252,7 +252,7 @@ export abstract class QueryGrammar extends ExpressionGrammar {
   private isClauseAhead(): boolean {
     switch (this.LA(1).tokenType) {
       case K.EMIT:
-        return this.isAhead(2, K.CHANGES) || this.isAhead(2, K.FINAL)
+        return [K.CHANGES, K.FINAL, T.Semicolon].some((type) => this.isAhead(2, type))
       case K.PARTITION:
       case K.ORDER:
         return this.isAhead(2, K.BY)

@@ -360,21 +360,22 @@ export class StatementGrammar extends QueryGrammar {
       this.CONSUME(K.SEVERITY)
       return this.SUBRULE(this.string)
     })
+    const words: Partial<Record<'labels' | 'annotations' | 'notify' | 'repeatEvery', IToken>> = {}
     const labels = this.OPTION6(() => {
-      this.CONSUME(K.LABELS)
+      words.labels = this.CONSUME(K.LABELS)
       return this.SUBRULE(this.alertTexts)
     })
     const annotations = this.OPTION7(() => {
-      this.CONSUME(K.ANNOTATIONS)
+      words.annotations = this.CONSUME(K.ANNOTATIONS)
       return this.SUBRULE2(this.alertTexts)
     })
     const notify: Identifier[] = []
     let repeatEvery: Duration | null = null
     this.OPTION8(() => {
-      this.CONSUME(K.NOTIFY)
+      words.notify = this.CONSUME(K.NOTIFY)
       this.AT_LEAST_ONE_SEP({ SEP: T.Comma, DEF: () => notify.push(this.SUBRULE2(this.identifier)) })
       this.OPTION9(() => {
-        this.CONSUME(K.REPEAT)
+        words.repeatEvery = this.CONSUME(K.REPEAT)
         this.CONSUME(K.EVERY)
         repeatEvery = this.SUBRULE4(this.duration)
       })
@@ -394,6 +395,12 @@ export class StatementGrammar extends QueryGrammar {
       annotations: annotations ?? [],
       notify,
       repeatEvery,
+      clauses: {
+        labels: placeOrNull(words.labels),
+        annotations: placeOrNull(words.annotations),
+        notify: placeOrNull(words.notify),
+        repeatEvery: placeOrNull(words.repeatEvery),
+      },
     }
   })
 
@@ -862,4 +869,8 @@ export class StatementGrammar extends QueryGrammar {
     this.CONSUME(K.SCRIPT)
     return { kind: 'run-script', file: this.SUBRULE(this.string) }
   })
+}
+
+function placeOrNull(token: IToken | undefined): { readonly at: Position } | null {
+  return token === undefined ? null : { at: placeOf(token) }
 }

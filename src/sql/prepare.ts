@@ -1,5 +1,5 @@
 import { unreachable } from '../base/assert.ts'
-import { NotSupportedError, SqlError } from '../base/errors.ts'
+import { NotSupportedError, SqlError, type Position } from '../base/errors.ts'
 import type { Command, ShowKind } from '../plan/command.ts'
 import { prepareCreateAlert } from './analyse/alert.ts'
 import { prepareAlterSource } from './analyse/alter-source.ts'
@@ -14,7 +14,9 @@ import { preparePullQuery } from './analyse/pull-query.ts'
 import { preparePushQuery } from './analyse/push-query.ts'
 import { findSource } from './analyse/query-sources.ts'
 import { resolveType } from './analyse/resolve-type.ts'
-import type { CreateTypeStatement, Identifier, ShowStatement, Statement } from './ast.ts'
+import type { CreateTypeStatement, Identifier, NameText, ShowStatement, Statement } from './ast.ts'
+import { printText } from './print-expression.ts'
+import { subjectPlace } from './subject-place.ts'
 
 export type { PrepareContext } from './analyse/context.ts'
 
@@ -44,7 +46,10 @@ export function prepare(statement: Statement, context: PrepareContext): Command 
     case 'drop-source':
       return prepareDropSource(statement, context)
     case 'drop':
-      if (statement.what === 'connector') throw new NotSupportedError('DROP CONNECTOR', statement.at)
+      if (statement.what === 'connector') {
+        if (!statement.ifExists) throw noConnectors(statement.name.at)
+        return { kind: 'nothing', message: `There is no connector ${statement.name.text}.` }
+      }
       return prepareDrop(statement, statement.what, context)
     case 'alter-source':
       return prepareAlterSource(statement, context)
@@ -76,6 +81,7 @@ export function prepare(statement: Statement, context: PrepareContext): Command 
       })
     }
     case 'print':
+      checkTopic(statement.topic, context)
       return {
         kind: 'print',
         topic: statement.topic.text,
@@ -92,11 +98,14 @@ export function prepare(statement: Statement, context: PrepareContext): Command 
     case 'undefine':
       return { kind: 'nothing', message: `${statement.name.name} is no longer defined.` }
     case 'create-connector':
-      throw new NotSupportedError('CREATE CONNECTOR', statement.at)
     case 'describe-connector':
-      throw new NotSupportedError('DESCRIBE CONNECTOR', statement.at)
+      throw noConnectors(statement.name.at)
     case 'alter-system':
-      throw new NotSupportedError('ALTER SYSTEM', statement.at)
+      throw new SqlError('SQL_ALTER_SYSTEM', {
+        message: 'ALTER SYSTEM changes a hosted service for all its users; there is none here.',
+        at: subjectPlace(statement),
+        hint: `SET ${printText(statement.property.value)} = ${printText(statement.value.value)} is for the statements that follow; settings for all are given to Millrace.open.`,
+      })
     case 'assert-topic':
       throw new NotSupportedError('ASSERT TOPIC', statement.at)
     case 'assert-schema':
@@ -120,6 +129,30 @@ function testOnly(what: string, statement: Statement): SqlError {
   })
 }
 
+/** @throws SqlError `SQL_UNKNOWN_TOPIC` with the nearest name */
+function checkTopic(topic: NameText, context: PrepareContext): void {
+  const { catalog } = context
+  if (catalog.partitions(topic.text) !== undefined) return
+  const declared = catalog.source(topic.text.toUpperCase())
+  throw new SqlError('SQL_UNKNOWN_TOPIC', {
+    message: `There is no topic ${topic.text}.`,
+    at: topic.at,
+    hint:
+      declared === undefined
+        ? (didYouMean(topic.text, catalog.topicNames()) ?? 'SHOW TOPICS lists them.')
+        : `The topic of ${declared.name} is ${declared.topic}.`,
+  })
+}
+
+/** Connectors are Kafka Connect's: a cluster of its own, which Millrace neither has nor talks to. */
+function noConnectors(at: Position): SqlError {
+  return new SqlError('SQL_NO_CONNECTORS', {
+    message: 'Connectors run in Kafka Connect, which Millrace does without.',
+    at,
+    hint: 'Bring records in with INSERT, `millrace produce` or produce() of the API, and take them out with SELECT … EMIT CHANGES, `millrace consume` or consume().',
+  })
+}
+
 function prepareCreateType(statement: CreateTypeStatement, context: PrepareContext): Command {
   const { name, ifNotExists } = statement
   const type = resolveType(statement.type, context.catalog)
@@ -140,7 +173,7 @@ function prepareShow(statement: ShowStatement): Command {
     case 'source-connectors':
     case 'sink-connectors':
     case 'connector-plugins':
-      throw new NotSupportedError('SHOW CONNECTORS', statement.at)
+      throw noConnectors(statement.at)
     default: {
       const what: ShowKind = statement.what
       return { kind: 'show', what, extended: statement.extended, all: statement.all }

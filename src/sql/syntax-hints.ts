@@ -1,16 +1,10 @@
 import type { IToken } from 'chevrotain'
 import type { SyntaxFailure } from './parser.ts'
+import { HABITS } from './habit-hints.ts'
+import { is, type Mistake, type Recogniser, type WrittenHint } from './mistake.ts'
 import { nearWords } from './syntax-repair.ts'
 import * as T from './tokens.ts'
 import { K } from './tokens.ts'
-
-/** What is known to be meant by a mistake; parts that are left out say what was found and expected, and where. */
-export interface WrittenHint {
-  readonly message?: string
-  readonly hint: string
-  /** The token at fault, if not the one the parser stopped at. */
-  readonly index?: number
-}
 
 /** Mistakes people make, each recognised by what stands where the parser stopped. */
 export function hintFor(tokens: readonly IToken[], failure: SyntaxFailure): WrittenHint | undefined {
@@ -31,21 +25,6 @@ export function hintFor(tokens: readonly IToken[], failure: SyntaxFailure): Writ
   return undefined
 }
 
-interface Mistake {
-  /** undefined: the text ended. */
-  readonly found: IToken | undefined
-  readonly before: IToken | undefined
-  readonly after: IToken | undefined
-  readonly tokens: readonly IToken[]
-  readonly index: number
-  readonly expects: (type: T.TokenType) => boolean
-  readonly inside: (rule: string) => boolean
-  /** The innermost rule. */
-  readonly rule: string
-}
-
-type Recogniser = (mistake: Mistake) => WrittenHint | undefined
-
 const MISTAKES: readonly Recogniser[] = [
   unfinishedToken,
   undefinedVariable,
@@ -62,12 +41,9 @@ const MISTAKES: readonly Recogniser[] = [
   valuesRows,
   outerJoin,
   castSign,
+  ...HABITS,
   strayCharacter,
 ]
-
-function is(token: IToken | undefined, ...types: T.TokenType[]): boolean {
-  return token !== undefined && types.includes(token.tokenType)
-}
 
 function unfinishedToken({ found }: Mistake): WrittenHint | undefined {
   if (is(found, T.UnterminatedString))
@@ -163,6 +139,8 @@ function clauseOrder({ found, tokens, index, expects, rule }: Mistake): WrittenH
   const place = CLAUSES.findIndex(({ first }) => is(found, first))
   if (place === -1 || found === undefined) return undefined
   if (!expects(T.Semicolon) && rule !== 'query') return undefined
+  const inAlert = is(tokens[1], K.ALERT) || is(tokens[3], K.ALERT)
+  if (inAlert && is(found, K.EMIT, K.LIMIT)) return undefined // an alert has none, wherever it stands
   const seen = new Set<number>()
   let depth = 0
   for (const token of tokens.slice(0, index)) {
@@ -206,12 +184,6 @@ function windowParts({ found, expects, rule, inside }: Mistake): WrittenHint | u
     return {
       hint: `Write ${rule.toUpperCase()} (SIZE 30 SECONDS${rule === 'hopping' ? ', ADVANCE BY 10 SECONDS' : ''}).`,
     }
-  }
-  if (rule === 'session' && is(found, K.SIZE)) {
-    return { hint: 'A session has no size but a gap that ends it: SESSION (30 SECONDS).' }
-  }
-  if ((inside('tumbling') || inside('hopping') || inside('session')) && is(found, K.RETENTION)) {
-    return { hint: 'RETENTION comes before GRACE PERIOD, each after a comma.' }
   }
   return undefined
 }

@@ -131,7 +131,7 @@ test('only a rejection on purpose, of the last statement, meets an expected reje
       expectedException,
     }),
     queryCase('not built', {
-      statements: [DECLARE, "CREATE SOURCE CONNECTOR c WITH ('a'='b');"],
+      statements: [DECLARE, 'CREATE ALERT a AS SELECT * FROM s NOTIFY ops;'],
       expectedException,
     }),
     queryCase('not expected', { statements: [DECLARE, 'CREATE STREAM o AS SELECT id, nope FROM s;'] }),

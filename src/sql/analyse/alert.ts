@@ -1,4 +1,4 @@
-import { NotSupportedError, SqlError } from '../../base/errors.ts'
+import { NotSupportedError, SqlError, type Position } from '../../base/errors.ts'
 import { ALERT_EVENT_COLUMNS } from '../../plan/alert-events.ts'
 import type { Command } from '../../plan/command.ts'
 import type { DataSource } from '../../plan/data-source.ts'
@@ -98,14 +98,21 @@ export function prepareCreateAlert(statement: CreateAlertStatement, context: Pre
 }
 
 function refuseUnbuilt(statement: CreateAlertStatement): void {
-  const label = statement.labels[0]
-  if (label !== undefined) throw new NotSupportedError('LABELS of an alert', label.at)
-  const annotation = statement.annotations[0]
-  if (annotation !== undefined) throw new NotSupportedError('ANNOTATIONS of an alert', annotation.at)
-  const channel = statement.notify[0]
-  if (channel !== undefined) throw new NotSupportedError('NOTIFY of an alert', channel.at)
-  if (statement.repeatEvery !== null)
-    throw new NotSupportedError('REPEAT EVERY of an alert', statement.repeatEvery.at)
+  const { labels, annotations, notify, repeatEvery } = statement.clauses
+  const refuse = (clause: string, at: Position, hint: string): never => {
+    throw new NotSupportedError(`${clause} in CREATE ALERT`, at, hint)
+  }
+  if (labels !== null)
+    refuse('LABELS', labels.at, 'Leave it out: what the query selects is in every event, and may be a text.')
+  if (annotations !== null)
+    refuse('ANNOTATIONS', annotations.at, 'Leave it out: select the text as a column of the query.')
+  if (notify !== null)
+    refuse(
+      'NOTIFY',
+      notify.at,
+      `Leave it out: read the events with SELECT * FROM ${statement.name.text} EMIT CHANGES.`,
+    )
+  if (repeatEvery !== null) refuse('REPEAT EVERY', repeatEvery.at, 'Leave it out.')
 }
 
 /** Key columns, what every event has, then the selected values. */

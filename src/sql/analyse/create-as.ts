@@ -12,7 +12,7 @@ import { Properties } from './properties.ts'
 import { checkAgainstSchemaId, withKeySchemaName } from './registered-schema.ts'
 import { checkNewName, checkReplacement } from './replace.ts'
 import { timestampColumn } from './timestamp-column.ts'
-import { newTopic, TOPIC_PROPERTIES } from './topic.ts'
+import { newTopic, refuseOwnTopic, TOPIC_PROPERTIES } from './topic.ts'
 
 const PROPERTIES = [...FORMAT_PROPERTIES, ...TOPIC_PROPERTIES, 'TIMESTAMP', 'TIMESTAMP_FORMAT']
 
@@ -49,6 +49,7 @@ export function prepareCreateAs(statement: CreateAsStatement, context: PrepareCo
   const formats = sinkFormats(planned, schema, properties, context)
   const prefix = context.settings.get('ksql.output.topic.name.prefix') ?? ''
   const topic = properties.text('KAFKA_TOPIC') ?? `${prefix}${name}`
+  refuseOwnTopic(topic, properties.place('KAFKA_TOPIC'), context)
   const timestamp = timestampColumn(properties, schema)
   const windowedKey = planned.root.windowed
   const partitions = context.catalog.partitions(planned.leftMost.topic) ?? planned.partitions ?? null

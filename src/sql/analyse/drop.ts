@@ -5,6 +5,7 @@ import { isAlertStream } from './alert.ts'
 import type { PrepareContext } from './context.ts'
 import { didYouMean } from './nearest-name.ts'
 import { findSource } from './query-sources.ts'
+import { refuseOwnTopic } from './topic.ts'
 
 /** DROP STREAM | TABLE. Whether queries still use it is checked where queries are known. */
 export function prepareDropSource(statement: DropSourceStatement, context: PrepareContext): Command {
@@ -34,6 +35,7 @@ export function prepareDropSource(statement: DropSourceStatement, context: Prepa
       hint: 'Leave DELETE TOPIC out.',
     })
   }
+  if (deleteTopic) refuseOwnTopic(source.topic, name.at, context)
   return { kind: 'drop', what, name: source.name, ifExists, deleteTopic }
 }
 

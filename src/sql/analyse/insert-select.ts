@@ -12,6 +12,7 @@ import type { PrepareContext } from './context.ts'
 import { sinkOf } from './create-as.ts'
 import { planQuery } from './plan-query.ts'
 import { Properties } from './properties.ts'
+import { refuseOwnTopic } from './topic.ts'
 import { findSource } from './query-sources.ts'
 
 const RESERVED_PREFIXES = ['INSERTQUERY_', 'CSAS_', 'CTAS_', 'CST_', 'ALERT_']
@@ -32,6 +33,7 @@ export function prepareInsertSelect(statement: InsertSelectStatement, context: P
   if (into.headers.length > 0) {
     refuse('SQL_INSERT_HEADER', `${into.name} has header columns, which a query can't fill.`)
   }
+  refuseOwnTopic(into.topic, statement.target.at, context)
   const properties = new Properties(statement.properties, ['QUERY_ID'], statement.at)
   const planned = planQuery(statement.query, { kind: 'sink', name: into.name, what: 'INSERT INTO' }, context)
   if (planned.output !== 'stream') {

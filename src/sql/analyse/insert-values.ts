@@ -10,10 +10,11 @@ import { BIGINT, isNumeric, printType, sameType, type SqlType } from '../../plan
 import type { Identifier, InsertValuesStatement, ValueRow } from '../ast.ts'
 import { coerce } from './coerce.ts'
 import { isOn, type PrepareContext } from './context.ts'
-import { didYouMean } from './nearest-name.ts'
+import { nearestOrAll } from './nearest-name.ts'
 import { placed } from './placed.ts'
 import { findSource } from './query-sources.ts'
 import { emptyScope, referenceText } from './scope.ts'
+import { refuseOwnTopic } from './topic.ts'
 import { typeExpression } from './type-expression.ts'
 import { isUntypedNull } from './untyped-null.ts'
 
@@ -26,7 +27,8 @@ export function prepareInsertValues(statement: InsertValuesStatement, context: P
   if (into.kind === 'table' && missing !== undefined) {
     throw new SqlError('SQL_INSERT_WITHOUT_KEY', {
       message: `The table ${into.name} needs a value for its primary key column ${missing.name}.`,
-      at: statement.at,
+      at: statement.target.at,
+      hint: `Add ${missing.name} to the columns, and its value.`,
     })
   }
   checkRowCount(statement, context)
@@ -55,7 +57,7 @@ function typeRow(
 ): InsertedRow {
   if (names.length !== row.values.length) {
     throw new SqlError('SQL_INSERT_COUNT', {
-      message: `There are ${names.length} columns but ${row.values.length} values.`,
+      message: `There are ${counted(names.length, 'column')} but ${counted(row.values.length, 'value')}.`,
       at: row.at,
       hint: `The columns are ${names.map((n) => n.name).join(', ')}.`,
     })
@@ -64,7 +66,7 @@ function typeRow(
     throw new SqlError('SQL_INSERT_COLUMN_REFERENCE', {
       message: `VALUES can't refer to columns, as ${referenceText(reference)} does.`,
       at,
-      hint: 'Texts go in single quotes.',
+      hint: `Texts are written in single quotes: '${referenceText(reference)}'.`,
     })
   })
   const given = new Map<string, Expr>()
@@ -81,6 +83,16 @@ function typeRow(
       name,
       placed(node.at, () => valueFor(expr, type, name, node.at)),
     )
+  }
+  const isNull = (name: string): boolean => {
+    const expr = given.get(name)
+    return expr?.kind === 'literal' && expr.value === null
+  }
+  if (into.kind === 'table' && keyColumns(into.schema).every((c) => isNull(c.name))) {
+    throw new SqlError('SQL_INSERT_WITHOUT_KEY', {
+      message: `The primary key of a row of ${into.name} can't be null.`,
+      at: row.at,
+    })
   }
   return {
     values: into.schema.columns.map(
@@ -99,6 +111,7 @@ function checkTarget(into: DataSource, statement: InsertValuesStatement, context
   }
   if (into.readOnly) refuse('SQL_READ_ONLY', `it is a read-only ${into.kind}`)
   if (into.windowedKey !== null) refuse('SQL_INSERT_WINDOWED', 'its key has a window')
+  refuseOwnTopic(into.topic, statement.target.at, context)
 }
 
 function targetColumns(
@@ -136,8 +149,12 @@ function checkColumn(column: Identifier, into: DataSource, seen: ReadonlySet<str
   throw new SqlError('SQL_UNKNOWN_COLUMN', {
     message: `The ${into.kind} ${into.name} has no column ${column.text} that takes values.`,
     at: column.at,
-    hint: didYouMean(column.name, names),
+    hint: nearestOrAll(column.name, names, 'There are'),
   })
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`
 }
 
 /** The expression as a value of the column's type: literals are read leniently, the rest converts implicitly. */

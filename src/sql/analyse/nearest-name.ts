@@ -14,6 +14,16 @@ export function didYouMean(written: string, candidates: Iterable<string>): strin
   return best === undefined ? undefined : `Did you mean ${best}?`
 }
 
+/** Names listed in a hint, at most. */
+const LISTED_MAX = 12
+
+/** The nearest name as a question, or, where none is near and they are few, all there are. */
+export function nearestOrAll(written: string, names: readonly string[], what: string): string | undefined {
+  const nearest = didYouMean(written, names)
+  if (nearest !== undefined || names.length === 0) return nearest
+  return names.length <= LISTED_MAX ? `${what} ${names.join(', ')}.` : undefined
+}
+
 /** Letters added, removed, changed or swapped with their neighbour. */
 function editDistance(a: string, b: string): number {
   let beforePrevious: number[] = []

@@ -5,10 +5,13 @@ export function placed<T>(at: Position, resolve: () => T): T {
   try {
     return resolve()
   } catch (error) {
-    if (error instanceof SqlError && error.at === undefined) {
-      const { message, hint, cause, stage } = error
-      throw new SqlError(error.code, { message, hint, cause, at, stage })
-    }
-    throw error
+    throw withPlace(error, at)
   }
+}
+
+/** The error with a place, if it is one of a statement and has none. */
+export function withPlace(error: unknown, at: Position): unknown {
+  if (!(error instanceof SqlError) || error.at !== undefined) return error
+  const { message, hint, cause, stage } = error
+  return new SqlError(error.code, { message, hint, cause, at, stage })
 }

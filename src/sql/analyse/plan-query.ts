@@ -77,7 +77,7 @@ export function planQuery(query: Query, use: QueryUse, context: PrepareContext):
   })
   const joins = isJoin ? typeJoins(sources, used, context) : null
   const synthetic = joins?.synthetic ?? null
-  const scope = new QueryScope(sources.all, isJoin, 'SELECT', used, synthetic)
+  const scope = new QueryScope(sources.all, isJoin, 'SELECT', used, synthetic, query.items)
   const names = new ColumnNames(
     scope.columns().flatMap((c) => (c.role === 'pseudo' ? [] : [c.column, c.name])),
   )

@@ -2,6 +2,17 @@ import { SqlError, type Position } from '../../base/errors.ts'
 import type { Literal, Property } from '../ast.ts'
 import { didYouMean } from './nearest-name.ts'
 
+/** What people write for properties that are named otherwise. */
+const PROPERTIES_ELSEWHERE: Readonly<Record<string, string>> = {
+  TOPIC: "KAFKA_TOPIC = '…'",
+  TOPIC_NAME: "KAFKA_TOPIC = '…'",
+  KEY: 'KEY or PRIMARY KEY behind the column in the column list',
+  REPLICATION_FACTOR: 'REPLICAS = n',
+  RETENTION: 'RETENTION_MS = n, in milliseconds',
+  DELIMITER: "VALUE_DELIMITER = '…' or KEY_DELIMITER = '…'",
+  WINDOW: "WINDOW_TYPE = '…'",
+}
+
 /** The entries of a WITH clause by upper-case name, checked for being known and given once. */
 export class Properties {
   readonly #byName = new Map<string, Property>()
@@ -15,7 +26,10 @@ export class Properties {
         throw new SqlError('SQL_UNKNOWN_PROPERTY', {
           message: `There is no property ${property.text} here.`,
           at: property.at,
-          hint: didYouMean(property.name, known),
+          hint:
+            PROPERTIES_ELSEWHERE[property.name] === undefined
+              ? didYouMean(property.name, known)
+              : `Write ${PROPERTIES_ELSEWHERE[property.name]}.`,
         })
       }
       if (this.#byName.has(property.name)) {
@@ -34,6 +48,10 @@ export class Properties {
 
   place(name: string): Position {
     return this.#byName.get(name)?.at ?? this.at
+  }
+
+  valuePlace(name: string): Position {
+    return this.#byName.get(name)?.value.at ?? this.at
   }
 
   text(name: string): string | undefined {

@@ -32,7 +32,7 @@ export function preparePullQuery(statement: QueryStatement, context: PrepareCont
   })
   const { source } = all[0]!
   checkQueryable(source, query.from.at, context)
-  const scope = new QueryScope(all, false, 'SELECT')
+  const scope = new QueryScope(all, false, 'SELECT', new Set(), null, statement.query.items)
   const typing = (clause: string): TypingContext => ({
     scope: scope.forClause(clause),
     functions: context.functions,

@@ -1,9 +1,12 @@
 import { SqlError } from '../../base/errors.ts'
 import { BIGINT, INTEGER, type SqlType } from '../../plan/sql-type.ts'
-import type { ColumnReference, Identifier } from '../ast.ts'
-import { didYouMean } from './nearest-name.ts'
+import type { ColumnReference, Identifier, SelectItem } from '../ast.ts'
+import { printExpression } from '../print-expression.ts'
+import { didYouMean, nearestOrAll } from './nearest-name.ts'
 import type { QuerySource } from './query-sources.ts'
 import { referenceText, type Scope, type ScopeColumn } from './scope.ts'
+
+const WINDOW_BOUNDS: ReadonlySet<string> = new Set(['WINDOWSTART', 'WINDOWEND'])
 
 /** A column of one of a query's sources. */
 export interface SourceColumn extends ScopeColumn {
@@ -24,25 +27,35 @@ export class QueryScope implements Scope {
   readonly #clause: string
   readonly #used: Set<string>
   readonly #synthetic: ScopeColumn | null
+  readonly #items: readonly SelectItem[]
 
+  /** @param items  the SELECT list: its aliases are no columns, which errors about them say */
   constructor(
     sources: readonly QuerySource[],
     isJoin: boolean,
     clause: string,
     used: Set<string> = new Set(),
     synthetic: ScopeColumn | null = null,
+    items: readonly SelectItem[] = [],
   ) {
     this.#sources = sources
     this.#clause = clause
     this.#used = used
     this.#synthetic = synthetic
+    this.#items = items
     this.#columns = sources.flatMap((source) => columnsOf(source, isJoin))
   }
 
   /** The same columns, for another clause's errors. */
   forClause(clause: string): QueryScope {
-    const copy = new QueryScope(this.#sources, this.#sources.length > 1, clause, this.#used, this.#synthetic)
-    return copy
+    return new QueryScope(
+      this.#sources,
+      this.#sources.length > 1,
+      clause,
+      this.#used,
+      this.#synthetic,
+      this.#items,
+    )
   }
 
   /** Names in the plan of the columns referred to so far. */
@@ -78,15 +91,19 @@ export class QueryScope implements Scope {
       throw new SqlError('SQL_AMBIGUOUS_ALIAS', {
         message: `${name.text} is ambiguous: it could be ${byName.map((s) => s.alias).join(' or ')}.`,
         at: name.at,
+        hint: `Write ${byName[0]!.alias}, or the other.`,
       })
     }
     throw new SqlError('SQL_UNKNOWN_ALIAS', {
       message: `${name.text} is not a stream, table or alias of this query.`,
       at: name.at,
-      hint: didYouMean(
-        name.name,
-        this.#sources.map((s) => s.alias),
-      ),
+      hint: this.has(name.name)
+        ? `${name.text} is a column: a field of it is ${name.text}->field.`
+        : nearestOrAll(
+            name.name,
+            this.#sources.map((s) => s.alias),
+            this.#sources.length === 1 ? 'Its only source is' : 'There are',
+          ),
     })
   }
 
@@ -100,16 +117,39 @@ export class QueryScope implements Scope {
       throw new SqlError('SQL_AMBIGUOUS_COLUMN', {
         message: `The column ${reference.name.text} is ambiguous: it could be ${found.map((c) => `${c.source.alias}.${name}`).join(' or ')}.`,
         at: reference.at,
+        hint: `Write ${found[0]!.source.alias}.${name}.`,
       })
     }
     throw new SqlError('SQL_UNKNOWN_COLUMN', {
       message: `The ${this.#clause} column ${referenceText(reference)} does not exist in ${this.#describe(source)}.`,
       at: reference.at,
-      hint: didYouMean(
-        name,
-        this.columns(source).map((c) => c.column),
-      ),
+      hint: this.#hintFor(reference, source),
     })
+  }
+
+  #hintFor(reference: ColumnReference, source: QuerySource | undefined): string | undefined {
+    const { name, text, quoted } = reference.name
+    if (WINDOW_BOUNDS.has(name)) {
+      return 'Only windowed sources have it; of a window of this query it can only be selected.'
+    }
+    const named = this.#items.find(
+      (item) => item.kind === 'select-expression' && item.alias?.name === name && reference.source === null,
+    )
+    if (named?.kind === 'select-expression') {
+      return `${text} is what the SELECT list calls ${printExpression(named.expression)}: write that here.`
+    }
+    const columns = this.columns(source)
+    const isNear = didYouMean(
+      name,
+      columns.map((c) => c.column),
+    )
+    // Double quotes are for names here, which surprises who comes from programming languages.
+    if (isNear === undefined && quoted && reference.source === null) {
+      return `Texts are written in single quotes: '${text}'.`
+    }
+    if (isNear !== undefined) return isNear
+    const declared = columns.filter((c) => c.role !== 'pseudo').map((c) => c.column)
+    return nearestOrAll(name, [...new Set(declared)], 'There are')
   }
 
   resolve(reference: ColumnReference): ScopeColumn {

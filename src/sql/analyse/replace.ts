@@ -2,9 +2,9 @@ import { SqlError } from '../../base/errors.ts'
 import type { Command } from '../../plan/command.ts'
 import type { DataSource } from '../../plan/data-source.ts'
 import { inputsOf, type PlanNode, type QueryPlan } from '../../plan/plan-node.ts'
-import { printAggregate, printExpression } from '../../plan/print-expression.ts'
-import { keyColumns, printSchema, valueColumns, type Column } from '../../plan/schema.ts'
-import { sameType } from '../../plan/sql-type.ts'
+import { printAggregate, printExpression, printName, printWith } from '../../plan/print-expression.ts'
+import { findColumn, keyColumns, valueColumns, type Column } from '../../plan/schema.ts'
+import { printType, sameType } from '../../plan/sql-type.ts'
 import type { CreateAsStatement, CreateSourceStatement, Identifier } from '../ast.ts'
 import { parseStatements } from '../parse.ts'
 import { isOn, type PrepareContext } from './context.ts'
@@ -63,7 +63,10 @@ export function checkReplacement(
     throw new SqlError('SQL_REPLACE_DIFFERS', {
       message: `${name.text} can't be replaced: ${what}.`,
       at: name.at,
-      hint: 'DROP it and create it anew.',
+      hint:
+        plan === null
+          ? 'DROP it and declare it anew: the records of its topic stay. Or declare the new one under another name.'
+          : 'DROP it and create it anew: the new query then reads everything again. Or create it under another name.',
     })
   }
   if (old.readOnly || next.readOnly) refuse('it is read-only')
@@ -74,9 +77,11 @@ export function checkReplacement(
         : 'it is the result of a query',
     )
   }
-  if (old.topic !== next.topic) refuse(`its topic is ${old.topic}, not ${next.topic}`)
-  if (!sameSpec(old.keyFormat, next.keyFormat)) refuse(`its key format is ${old.keyFormat.name}`)
-  if (!sameSpec(old.valueFormat, next.valueFormat)) refuse(`its value format is ${old.valueFormat.name}`)
+  if (old.topic !== next.topic) refuse(`its topic is ${old.topic} and would be ${next.topic}`)
+  if (!sameSpec(old.keyFormat, next.keyFormat))
+    refuse(`its key format is ${old.keyFormat.name} and would be ${next.keyFormat.name}`)
+  if (!sameSpec(old.valueFormat, next.valueFormat))
+    refuse(`its value format is ${old.valueFormat.name} and would be ${next.valueFormat.name}`)
   if (JSON.stringify(old.timestamp) !== JSON.stringify(next.timestamp)) refuse('its TIMESTAMP column differs')
   if (JSON.stringify(old.windowedKey) !== JSON.stringify(next.windowedKey)) refuse('its windows differ')
   const sameColumns = (a: readonly Column[], b: readonly Column[]): boolean =>
@@ -88,13 +93,34 @@ export function checkReplacement(
     !sameColumns(oldKeys, newKeys) ||
     !sameColumns(valueColumns(old.schema), valueColumns(next.schema))
   ) {
-    refuse(`its columns ${printSchema(old.schema)} may only get further value columns at the end`)
+    refuse(`${columnsDiffer(old, next)}; columns can only be added, at the end`)
   }
   if (plan === null) return
   const before = replannedSource(old, context)
   if (before === null) return
   const reason = stateDiffers(before, plan.root)
   if (reason !== null) refuse(reason)
+}
+
+/** What of the columns is not as before. */
+function columnsDiffer(old: DataSource, next: DataSource): string {
+  const oldKeys = keyColumns(old.schema)
+  const newKeys = keyColumns(next.schema)
+  const names = (columns: readonly Column[]): string =>
+    columns.map((c) => printName(c.name)).join(', ') || 'none'
+  if (oldKeys.length !== newKeys.length || oldKeys.some((c, i) => c.name !== newKeys[i]!.name)) {
+    return `its key columns would be ${names(newKeys)} instead of ${names(oldKeys)}`
+  }
+  for (const [i, column] of [...oldKeys, ...valueColumns(old.schema)].entries()) {
+    const other = [...newKeys, ...valueColumns(next.schema)][i]
+    const same = findColumn(next.schema, column.name)
+    if (same === undefined) return `its column ${printName(column.name)} would be missing`
+    if (!sameType(same.type, column.type)) {
+      return `its column ${printName(column.name)} would be ${printType(same.type)} instead of ${printType(column.type)}`
+    }
+    if (other?.name !== column.name) return `its column ${printName(column.name)} would stand elsewhere`
+  }
+  return 'its columns would differ'
 }
 
 /** The plan of what made a source, as it would be today; null if it can't be told. */
@@ -111,9 +137,63 @@ function stateDiffers(before: PlanNode, after: PlanNode): string | null {
     if (node.kind === 'table-aggregate') return "aggregations over tables can't be changed"
     if (node.kind === 'aggregate' && node.window !== null) return "windowed aggregations can't be changed"
   }
-  return stateText(before) === stateText(after)
-    ? null
-    : 'its source, grouping, partitioning, aggregates and HAVING must stay as they are'
+  if (stateText(before) === stateText(after)) return null
+  const old = stateParts(before)
+  const next = stateParts(after)
+  const part = PARTS.find((name) => old[name].join(', ') !== next[name].join(', '))
+  if (part === undefined) return 'what its query remembers would be of another shape'
+  const from = old[part].join(', ')
+  const to = next[part].join(', ')
+  const change =
+    from === ''
+      ? `would be ${to}, and was not there`
+      : to === ''
+        ? `${from} would be gone`
+        : `would be ${to} instead of ${from}`
+  return `its ${part} ${change}, and what was read before is not computed anew`
+}
+
+/** In the words of the statement, in its order. */
+const PARTS = [
+  'source',
+  'PARTITION BY',
+  'GROUP BY',
+  'aggregates',
+  'LAG',
+  'HAVING',
+  'table functions',
+] as const
+type StateParts = Record<(typeof PARTS)[number], string[]>
+
+/** What of a plan has state or decides where rows go, by the clause it comes from. */
+function stateParts(root: PlanNode): StateParts {
+  const parts: StateParts = {
+    source: [],
+    'PARTITION BY': [],
+    'GROUP BY': [],
+    aggregates: [],
+    LAG: [],
+    HAVING: [],
+    'table functions': [],
+  }
+  const visit = (node: PlanNode, above: PlanNode | null): void => {
+    if (node.kind === 'source') parts.source.push(node.source.name)
+    else if (node.kind === 'rekey') {
+      const clause = above?.kind === 'aggregate' ? 'GROUP BY' : 'PARTITION BY'
+      parts[clause].push(...node.keys.map(printExpression))
+    } else if (node.kind === 'aggregate') {
+      if (node.input.kind !== 'rekey') parts['GROUP BY'].push(...keyColumns(node.schema).map((c) => c.name))
+      parts.aggregates.push(...node.aggregates.map((a) => printAggregate(a)))
+    } else if (node.kind === 'lag') parts.LAG.push(...node.calls.map((c) => printExpression(c.arg)))
+    else if (node.kind === 'flat-map') parts['table functions'].push(...node.functions.map((f) => f.function))
+    else if (node.kind === 'filter' && node.input.kind === 'aggregate') {
+      const computed = new Map(node.input.aggregates.map((a) => [a.name, printAggregate(a)]))
+      parts.HAVING.push(printWith(node.predicate, (name) => computed.get(name) ?? printName(name)))
+    }
+    for (const input of inputsOf(node)) visit(input, node)
+  }
+  visit(root, null)
+  return parts
 }
 
 function allNodes(node: PlanNode): readonly PlanNode[] {

@@ -17,6 +17,7 @@ import {
   type SqlType,
 } from '../../plan/sql-type.ts'
 import type { TypeNode } from '../ast.ts'
+import { typeElsewhere } from './known-elsewhere.ts'
 import { didYouMean } from './nearest-name.ts'
 
 /** Where names made by CREATE TYPE are looked up. */
@@ -49,7 +50,10 @@ export function resolveType(node: TypeNode, names: TypeNames): SqlType {
       throw new SqlError('SQL_UNKNOWN_TYPE', {
         message: `There is no type ${node.name.text}.`,
         at: node.at,
-        hint: didYouMean(node.name.name, [...BASIC_TYPES.keys(), 'DECIMAL', ...names.typeNames()]),
+        hint:
+          typeElsewhere(node.name.name) ??
+          didYouMean(node.name.name, [...BASIC_TYPES.keys(), 'DECIMAL', ...names.typeNames()]) ??
+          'SHOW TYPES lists those made with CREATE TYPE; the others are BOOLEAN, INTEGER, BIGINT, DOUBLE, DECIMAL(p, s), STRING, BYTES, DATE, TIME, TIMESTAMP, ARRAY<…>, MAP<…>, STRUCT<…>.',
       })
     }
     case 'decimal-type':

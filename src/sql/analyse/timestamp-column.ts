@@ -1,4 +1,5 @@
 import { SqlError } from '../../base/errors.ts'
+import { parseTimestampPattern } from '../../functions/java-date-pattern.ts'
 import type { TimestampColumn } from '../../plan/data-source.ts'
 import { findColumn, type Schema } from '../../plan/schema.ts'
 import { printType } from '../../plan/sql-type.ts'
@@ -30,7 +31,10 @@ export function timestampColumn(properties: Properties, schema: Schema): Timesta
   }
   const kind = column.type.kind
   if (kind === 'STRING') {
-    if (pattern !== null) return { column: name, pattern }
+    if (pattern !== null) {
+      checkPattern(pattern, properties)
+      return { column: name, pattern }
+    }
     throw new SqlError('SQL_TIMESTAMP_FORMAT', {
       message: `The TIMESTAMP column ${name} is a STRING and needs a TIMESTAMP_FORMAT.`,
       at: properties.place('TIMESTAMP'),
@@ -50,6 +54,21 @@ export function timestampColumn(properties: Properties, schema: Schema): Timesta
     })
   }
   return { column: name, pattern: null }
+}
+
+/** A wrong pattern would read no record at all: it is refused before there is a source. */
+function checkPattern(pattern: string, properties: Properties): void {
+  try {
+    parseTimestampPattern(pattern)
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    throw new SqlError('SQL_TIMESTAMP_FORMAT', {
+      message: error.message,
+      at: properties.valuePlace('TIMESTAMP_FORMAT'),
+      hint: "Patterns are those of Java's DateTimeFormatter, with other letters in doubled quotes: 'yyyy-MM-dd''T''HH:mm:ss'.",
+      cause: error,
+    })
+  }
 }
 
 /** A name inside a text: upper case unless in back quotes or double quotes. */

@@ -1,7 +1,9 @@
-import { SqlError } from '../../base/errors.ts'
+import { SqlError, type Position } from '../../base/errors.ts'
+import { isTopicName, TOPIC_NAME_RULE } from '../../base/topic-name.ts'
 import type { CreateSource } from '../../plan/command.ts'
 import type { SourceKind } from '../../plan/data-source.ts'
 import type { PrepareContext } from './context.ts'
+import { didYouMean } from './nearest-name.ts'
 import type { Properties } from './properties.ts'
 
 /** WITH properties that concern the topic. */
@@ -27,6 +29,13 @@ export function newTopic(
   derived: number | null,
   context: PrepareContext,
 ): CreateSource['createTopic'] {
+  if (!isTopicName(topic)) {
+    throw new SqlError('SQL_INVALID_NAME', {
+      message: `'${topic}' can't be the name of a topic.`,
+      at: properties.place('KAFKA_TOPIC'),
+      hint: TOPIC_NAME_RULE,
+    })
+  }
   const partitions = properties.whole('PARTITIONS')
   if (partitions !== undefined && partitions < 1) throw properties.invalid('PARTITIONS', 'a number from 1')
   const replicas = properties.whole('REPLICAS')
@@ -39,6 +48,8 @@ export function newTopic(
     })
   }
   const retentionMs = properties.whole('RETENTION_MS')
+  if (retentionMs !== undefined && retentionMs < -1)
+    throw properties.invalid('RETENTION_MS', 'a number of milliseconds, or -1 for ever')
   if (retentionMs !== undefined && kind === 'table' && windowed === null) {
     throw new SqlError('SQL_INVALID_PROPERTY', {
       message: "RETENTION_MS can't be given for a table: its topic keeps the latest row of every key.",
@@ -56,12 +67,18 @@ export function newTopic(
     }
     return null
   }
+  refuseOwnTopic(topic, properties.place('KAFKA_TOPIC'), context)
   const count = partitions ?? derived
   if (count === null) {
     throw new SqlError('SQL_UNKNOWN_TOPIC', {
       message: `There is no topic ${topic}.`,
       at: properties.place('KAFKA_TOPIC'),
-      hint: 'Add PARTITIONS to WITH, and the topic is made.',
+      hint: [
+        didYouMean(topic, context.catalog.topicNames()),
+        'Add PARTITIONS to WITH, and the topic is made.',
+      ]
+        .filter((hint) => hint !== undefined)
+        .join(' '),
     })
   }
   const policy = kind === 'stream' ? 'delete' : windowed !== null ? 'compact,delete' : 'compact'
@@ -71,4 +88,14 @@ export function newTopic(
       ? {}
       : { 'retention.ms': String(retentionMs < 0 ? -1 : Math.max(retentionMs, windowed ?? 0)) }
   return { partitions: count, config: { 'cleanup.policy': policy, ...kept } }
+}
+
+/** @throws SqlError where a statement would write, make or delete a topic of Millrace itself */
+export function refuseOwnTopic(topic: string, at: Position, context: PrepareContext): void {
+  if (!context.catalog.isOwnTopic(topic)) return
+  throw new SqlError('SQL_READ_ONLY', {
+    message: `The topic ${topic} is Millrace's own: statements may only read it.`,
+    at,
+    hint: 'Choose another topic.',
+  })
 }

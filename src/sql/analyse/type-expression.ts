@@ -23,7 +23,8 @@ import { printExpression } from '../print-expression.ts'
 import { coerce } from './coerce.ts'
 import { typeLiteral } from './literals.ts'
 import { magicTimestampMs } from './magic-timestamp.ts'
-import { didYouMean } from './nearest-name.ts'
+import { functionElsewhere } from './known-elsewhere.ts'
+import { didYouMean, nearestOrAll } from './nearest-name.ts'
 import { placed } from './placed.ts'
 import { resolveType, type TypeNames } from './resolve-type.ts'
 import type { Scope } from './scope.ts'
@@ -105,6 +106,7 @@ export function typeExpression(node: ast.Expression, context: TypingContext): Ex
         throw new SqlError('SQL_EMPTY_CONSTRUCTOR', {
           message: 'An ARRAY must have at least one element: without one it has no type.',
           at: node.at,
+          hint: 'Write CAST(NULL AS ARRAY<type>) for none at all.',
         })
       }
       const unified = unify(elementsOf(node.items, context))
@@ -194,6 +196,7 @@ function typeArithmetic(node: ast.ArithmeticExpression, context: TypingContext):
     throw new SqlError('SQL_TYPE_MISMATCH', {
       message: `${printExpression(node)} can't be computed: the types are ${printType(leftType)} and ${printType(rightType)}.`,
       at: node.at,
+      hint: arithmeticHint(leftType, rightType),
     })
   }
   return {
@@ -203,6 +206,15 @@ function typeArithmetic(node: ast.ArithmeticExpression, context: TypingContext):
     right: coerce(right, types.right),
     type: types.result,
   }
+}
+
+function arithmeticHint(left: SqlType, right: SqlType): string | undefined {
+  const kinds = [left.kind, right.kind]
+  if (kinds.includes('DATE')) return 'DATEADD(DAYS, 1, date) and DATESUB count with dates.'
+  if (kinds.includes('TIMESTAMP'))
+    return 'TIMESTAMPADD(HOURS, 1, timestamp) and TIMESTAMPSUB count with timestamps.'
+  if (kinds.includes('TIME')) return 'TIMEADD(MINUTES, 1, time) and TIMESUB count with times.'
+  return kinds.includes('STRING') ? 'CAST the text to a number, or the number to STRING.' : undefined
 }
 
 const TIME_COLUMNS = new Set(['ROWTIME', 'WINDOWSTART', 'WINDOWEND'])
@@ -346,7 +358,7 @@ function typeCast(node: ast.CastExpression, context: TypingContext): Expr {
   if (isUntypedNull(operand)) return { kind: 'literal', value: null, type }
   if (!canCast(operand.type, type)) {
     throw new SqlError('SQL_INVALID_CAST', {
-      message: `A ${printType(operand.type)} can't be cast to ${printType(type)}.`,
+      message: `${/^[AI]/.test(operand.type.kind) ? 'An' : 'A'} ${printType(operand.type)} can't be cast to ${printType(type)}.`,
       at: node.at,
     })
   }
@@ -362,6 +374,7 @@ function typeSubscript(node: ast.SubscriptExpression, context: TypingContext): E
       throw new SqlError('SQL_TYPE_MISMATCH', {
         message: `A position in an ARRAY must be an INTEGER, but ${printExpression(node.index)} is ${nameOfType(index)}.`,
         at: node.index.at,
+        hint: 'Positions count from 1, or with -1 from the end.',
       })
     }
     return { kind: 'subscript', operand, index: coerce(index, INTEGER), type: type.element }
@@ -387,6 +400,14 @@ function typeField(operand: Expr, node: ast.FieldExpression): Expr {
     throw new SqlError('SQL_TYPE_MISMATCH', {
       message: `Only a STRUCT has fields, but ${printExpression(node.operand)} is ${nameOfType(operand)}.`,
       at: node.at,
+      hint:
+        type?.kind === 'MAP'
+          ? `The value of a key is ${printExpression(node.operand)}['${node.field.text}'].`
+          : type?.kind === 'ARRAY'
+            ? `The first element is ${printExpression(node.operand)}[1].`
+            : type?.kind === 'STRING'
+              ? "A field of a JSON text is EXTRACTJSONFIELD(text, '$.field')."
+              : undefined,
     })
   }
   const fieldIndex = type.fields.findIndex((f) => f.name === node.field.name)
@@ -394,9 +415,10 @@ function typeField(operand: Expr, node: ast.FieldExpression): Expr {
     throw new SqlError('SQL_UNKNOWN_FIELD', {
       message: `${printExpression(node.operand)} has no field ${node.field.text}.`,
       at: node.field.at,
-      hint: didYouMean(
+      hint: nearestOrAll(
         node.field.name,
         type.fields.map((f) => f.name),
+        'Its fields are',
       ),
     })
   }
@@ -409,6 +431,7 @@ function typeMap(node: ast.MapExpression, context: TypingContext): Expr {
     throw new SqlError('SQL_EMPTY_CONSTRUCTOR', {
       message: 'A MAP must have at least one entry: without one it has no type.',
       at: node.at,
+      hint: 'Write CAST(NULL AS MAP<STRING, type>) for none at all.',
     })
   }
   const keys = unify(
@@ -460,19 +483,27 @@ function typeCall(node: ast.CallExpression, context: TypingContext): Expr {
     throw new SqlError('SQL_UNKNOWN_FUNCTION', {
       message: `There is no function ${node.name.text}.`,
       at: node.name.at,
-      hint: didYouMean(name, context.functions.names()),
+      hint:
+        functionElsewhere(name) ??
+        didYouMean(name, context.functions.names()) ??
+        'SHOW FUNCTIONS lists them.',
     })
   }
   if (kind === 'aggregate') {
     throw new SqlError('SQL_MISPLACED_AGGREGATE', {
       message: `${name} is an aggregate function and can't stand in ${context.clause}.`,
       at: node.at,
+      hint: context.clause === 'WHERE' ? 'HAVING filters what is aggregated.' : undefined,
     })
   }
   if (kind === 'table') {
     throw new SqlError('SQL_MISPLACED_TABLE_FUNCTION', {
       message: `${name} is a table function and can't stand in ${context.clause}.`,
       at: node.at,
+      hint:
+        context.clause === 'WHERE'
+          ? 'Select it in a sub-query, and filter what that gives: SELECT … FROM (SELECT …) WHERE ….'
+          : undefined,
     })
   }
   if (node.star) {

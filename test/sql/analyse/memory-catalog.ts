@@ -37,6 +37,14 @@ export class MemoryCatalog implements SourceCatalog {
     return this.types.get(name)
   }
 
+  topicNames(): readonly string[] {
+    return [...this.topics.keys()]
+  }
+
+  isOwnTopic(): boolean {
+    return false
+  }
+
   typeNames(): readonly string[] {
     return [...this.types.keys()]
   }

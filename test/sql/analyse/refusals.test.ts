@@ -185,8 +185,8 @@ test('a name that is nearly right comes back as a hint', () => {
 test('what is valid but not built is named as such', () => {
   for (const statement of [
     "CREATE ALERT a AS SELECT id, n FROM s LABELS (team = 'x');",
-    'SHOW CONNECTORS;',
-    'ASSERT TOPIC s;',
+    "CREATE ALERT a AS SELECT id, n FROM s ANNOTATIONS (team = 'x');",
+    'CREATE ALERT a AS SELECT id, n FROM s NOTIFY ops;',
   ]) {
     expect(refusal(statement)).toBeInstanceOf(NotSupportedError)
   }
