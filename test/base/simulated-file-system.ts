@@ -83,9 +83,7 @@ export class SimulatedFileSystem implements FileSystem {
     copy.#directories = new Set(this.#directories)
     copy.#durableDirectories = new Set(this.#directories)
     for (const [name, file] of this.#files) {
-      const twin = new SimulatedFile()
-      twin.write(file.content(), 0)
-      twin.sync()
+      const twin = file.durableTwin()
       copy.#files.set(name, twin)
       copy.#durableFiles.set(name, twin)
     }
@@ -95,6 +93,18 @@ export class SimulatedFileSystem implements FileSystem {
   /** The bytes of a file, to look at and to damage. */
   bytesOf(path: string): Uint8Array {
     return this.#files.get(path)!.bytes
+  }
+
+  /** Puts other bytes, all durable, in the place of a file's, or takes it away. */
+  async replaceFile(path: string, bytes: Uint8Array | null): Promise<void> {
+    if (bytes === null) await this.removeFile(path)
+    else {
+      const file = await this.open(path, 'create')
+      await file.truncate(0)
+      await file.write(bytes, 0)
+      await file.sync()
+    }
+    await this.syncDirectory(parentOf(path))
   }
 
   paths(): string[] {
@@ -196,27 +206,55 @@ export class SimulatedFileSystem implements FileSystem {
 }
 
 class SimulatedFile {
-  bytes = new Uint8Array(0)
   length = 0
+  #bytes = new Uint8Array(0)
   #durable = new Uint8Array(0)
+  /** The arrays are another file's too: whoever changes them copies first. */
+  #shared = false
   /** Pages changed since the last sync. */
   readonly #dirty = new Set<number>()
 
+  /** Of its own, to look at and to change. */
+  get bytes(): Uint8Array<ArrayBuffer> {
+    this.#unshare()
+    return this.#bytes
+  }
+
   content(): Uint8Array<ArrayBuffer> {
-    return this.bytes.slice(0, this.length)
+    return this.#bytes.slice(0, this.length)
+  }
+
+  read(into: Uint8Array, position: number): number {
+    const end = Math.min(position + into.length, this.length)
+    if (end <= position) return 0
+    into.set(this.#bytes.subarray(position, end))
+    return end - position
+  }
+
+  /** Another file of the same content, all of it durable. */
+  durableTwin(): SimulatedFile {
+    const twin = new SimulatedFile()
+    const isSynced = this.#dirty.size === 0 && this.#durable.length === this.length
+    twin.length = this.length
+    twin.#bytes = this.#bytes
+    twin.#durable = isSynced ? this.#durable : this.content()
+    this.#shared = twin.#shared = true
+    return twin
   }
 
   write(from: Uint8Array, position: number): void {
     const end = position + from.length
+    this.#unshare()
     this.#grow(end)
-    this.bytes.set(from, position)
+    this.#bytes.set(from, position)
     this.length = Math.max(this.length, end)
     for (let page = Math.floor(position / PAGE_BYTES); page * PAGE_BYTES < end; page++) this.#dirty.add(page)
   }
 
   truncate(length: number): void {
+    this.#unshare()
     this.#grow(length)
-    this.bytes.fill(0, Math.min(length, this.length))
+    this.#bytes.fill(0, Math.min(length, this.length))
     this.length = length
   }
 
@@ -228,7 +266,7 @@ class SimulatedFile {
         const start = page * PAGE_BYTES
         // It may have been cut off since.
         if (start >= this.length) continue
-        this.#durable.set(this.bytes.subarray(start, Math.min(start + PAGE_BYTES, this.length)), start)
+        this.#durable.set(this.#bytes.subarray(start, Math.min(start + PAGE_BYTES, this.length)), start)
       }
     }
     this.#dirty.clear()
@@ -247,18 +285,25 @@ class SimulatedFile {
       if (start >= length) continue
       // A page may also be torn, on the border of a sector.
       const size = keep === 0 ? random.below(9) * 512 * random.below(2) : keep
-      content.set(this.bytes.subarray(start, Math.min(start + size, length)), start)
+      content.set(this.#bytes.subarray(start, Math.min(start + size, length)), start)
     }
     disk.write(content, 0)
     disk.sync()
     return disk
   }
 
+  #unshare(): void {
+    if (!this.#shared) return
+    this.#shared = false
+    this.#bytes = this.#bytes.slice()
+    this.#durable = this.#durable.slice()
+  }
+
   #grow(length: number): void {
-    if (length <= this.bytes.length) return
-    const grown = new Uint8Array(Math.max(length, this.bytes.length * 2))
-    grown.set(this.bytes.subarray(0, this.length))
-    this.bytes = grown
+    if (length <= this.#bytes.length) return
+    const grown = new Uint8Array(Math.max(length, this.#bytes.length * 2))
+    grown.set(this.#bytes.subarray(0, this.length))
+    this.#bytes = grown
   }
 }
 
@@ -275,10 +320,7 @@ class SimulatedHandle implements FileHandle {
 
   async read(into: Uint8Array, position: number): Promise<number> {
     this.#system.check('read', this.#path, into.length)
-    const end = Math.min(position + into.length, this.#file.length)
-    if (end <= position) return 0
-    into.set(this.#file.bytes.subarray(position, end))
-    return end - position
+    return this.#file.read(into, position)
   }
 
   async write(bytes: Uint8Array, position: number): Promise<number> {

@@ -1,6 +1,8 @@
-import { QueryError, StorageError } from '../../src/base/errors.ts'
+import { crc32 } from 'node:zlib'
+import { crc32c } from '@node-rs/crc32'
+import { MillraceError, StorageError } from '../../src/base/errors.ts'
 import type { Random } from '../../src/base/random.ts'
-import type { Log } from '../../src/log/log.ts'
+import type { Log, LogSlice } from '../../src/log/log.ts'
 import { walkRecords } from '../../src/log/walk-records.ts'
 
 /** What a log holds, as text. */
@@ -9,6 +11,8 @@ export interface Content {
   readonly partitions: ReadonlyMap<string, PartitionContent>
   /** Committed offsets, a line each. */
   readonly offsets: readonly string[]
+  /** Topics with their ids, partitions and settings, a line each. */
+  readonly topics: readonly string[]
 }
 
 export interface PartitionContent {
@@ -22,9 +26,7 @@ export interface PartitionContent {
 /** A reader that goes nowhere. */
 class Stalled extends Error {}
 
-const TIMES = [
-  0, 1_699_999_996_500, 1_700_000_000_000, 1_700_000_020_000, 1_700_000_090_000, 1_800_000_000_000,
-]
+const TIMES = [0, 1_699_999_996_500, 1_700_000_020_000, 1_800_000_000_000]
 
 /**
  * Reads everything there is, partition by partition, in slices whose size the seed chooses.
@@ -49,8 +51,12 @@ export async function readContent(log: Log, random: Random): Promise<Content> {
   const offsets = log
     .groups()
     .flatMap((group) => log.committedOffsets(group).map((offset) => `${group} ${JSON.stringify(offset)}`))
-  return { partitions, offsets: offsets.toSorted() }
+  const topics = log.topics().map((topic) => JSON.stringify(topic))
+  return { partitions, offsets: offsets.toSorted(), topics: topics.toSorted() }
 }
+
+/** Texts of the records in a slice, by what was read: the same bytes come again in every case. */
+const linesOfSlices = new Map<string, readonly string[]>()
 
 /** The records of a partition from `from` on. @throws StorageError */
 export async function readPartition(
@@ -62,18 +68,17 @@ export async function readPartition(
 ): Promise<string[]> {
   const found: string[] = []
   const { logStart, lastStable } = log.ends(topic, partition)
+  const bytesMax = SLICE_BYTES[random.below(SLICE_BYTES.length)]!
   for (let offset = Math.max(from, logStart); offset < lastStable;) {
-    const slice = await log.read(topic, partition, offset, 1 << (7 + random.below(12)))
-    const columns = walkRecords(slice.bytes, offset, slice.aborted)
-    const part = (start: number, end: number): string =>
-      start < 0 ? 'null' : Buffer.from(columns.bytes.subarray(start, end)).toString('latin1')
-    for (let row = 0; row < columns.count; row++) {
-      found.push(
-        `${columns.offsets[row]} @${columns.timestamps[row]} ` +
-          `${part(columns.keyStarts[row]!, columns.keyEnds[row]!)} = ` +
-          part(columns.valueStarts[row]!, columns.valueEnds[row]!),
-      )
+    const slice = await log.read(topic, partition, offset, bytesMax)
+    // Two checksums, of which one is not that of the batches.
+    const key = `${offset} ${crc32c(slice.bytes)} ${crc32(slice.bytes)} ${JSON.stringify(slice.aborted)}`
+    let lines = linesOfSlices.get(key)
+    if (lines === undefined) {
+      lines = linesOf(slice, offset)
+      linesOfSlices.set(key, lines)
     }
+    for (const line of lines) found.push(line)
     if (slice.nextOffset <= offset) {
       throw new Stalled(
         `${topic}-${partition}: nothing comes at offset ${offset}, and the end is ${lastStable}`,
@@ -82,6 +87,23 @@ export async function readPartition(
     offset = slice.nextOffset
   }
   return found
+}
+
+/** Mostly one batch at a time, or a few, or all there is. */
+const SLICE_BYTES = [128, 2_000, 1 << 18]
+
+/** A line per record. */
+function linesOf(slice: LogSlice, from: number): string[] {
+  const columns = walkRecords(slice.bytes, from, slice.aborted)
+  const part = (start: number, end: number): string =>
+    start < 0 ? 'null' : Buffer.from(columns.bytes.subarray(start, end)).toString('latin1')
+  return Array.from(
+    columns.offsets.subarray(0, columns.count),
+    (offset, row) =>
+      `${offset} @${columns.timestamps[row]} ` +
+      `${part(columns.keyStarts[row]!, columns.keyEnds[row]!)} = ` +
+      part(columns.valueStarts[row]!, columns.valueEnds[row]!),
+  )
 }
 
 async function orError<T>(read: () => Promise<T>): Promise<T | StorageError> {
@@ -100,37 +122,24 @@ export interface Verdict {
   readonly detail: string
 }
 
-/** @param mayLoseEnd  the last frames of the journal are gone, and nothing tells that they were there */
-export function compareContent(found: Content, expected: Content, mayLoseEnd: boolean): Verdict {
+/** Whether everything is there, or an error stands in the place of what is missing. */
+export function compareContent(found: Content, expected: Content): Verdict {
   let refused: string | null = null
   const wrong = (detail: string): Verdict => ({ kind: 'wrong', detail })
-  let isShorter = false
+  const topic = firstDifference(found.topics, expected.topics)
+  if (topic !== null) return wrong(`topics: ${topic}`)
   for (const [place, { ends, records, times }] of expected.partitions) {
     const other = found.partitions.get(place)
-    if (other === undefined) {
-      if (mayLoseEnd) continue
-      return wrong(`${place} is gone`)
-    }
+    if (other === undefined) return wrong(`${place} is gone`)
     if (other.records instanceof StorageError) {
       const problem = unnamed(other.records, place)
       if (problem !== null) return wrong(problem)
       refused = other.records.message
     } else {
-      const whole = records as readonly string[]
-      const at = other.records.findIndex((line, i) => line !== whole[i])
-      if (at >= 0) return wrong(`${place}: ${short(other.records[at])} instead of ${short(whole[at])}`)
-      if (other.records.length < whole.length) {
-        if (!mayLoseEnd)
-          return wrong(`${place}: ends after ${other.records.length} of ${whole.length} records`)
-        isShorter = true
-        continue
-      }
+      const difference = firstDifference(other.records, records as readonly string[])
+      if (difference !== null) return wrong(`${place}: ${difference}`)
     }
-    if (other.ends !== ends) {
-      if (!mayLoseEnd) return wrong(`${place}: ends ${other.ends} instead of ${ends}`)
-      isShorter = true
-      continue
-    }
+    if (other.ends !== ends) return wrong(`${place}: ends ${other.ends} instead of ${ends}`)
     for (const [i, time] of other.times.entries()) {
       if (time instanceof StorageError) {
         const problem = unnamed(time, place)
@@ -144,36 +153,56 @@ export function compareContent(found: Content, expected: Content, mayLoseEnd: bo
   for (const place of found.partitions.keys()) {
     if (!expected.partitions.has(place)) return wrong(`${place} came from nowhere`)
   }
-  if (!mayLoseEnd && found.offsets.join('\n') !== expected.offsets.join('\n')) {
-    return wrong('committed offsets differ')
+  const offset = firstDifference(found.offsets, expected.offsets)
+  if (offset !== null) return wrong(`committed offsets: ${offset}`)
+  return refused === null ? { kind: 'whole', detail: '' } : { kind: 'refused', detail: refused }
+}
+
+/** Whether two readings saw the same, errors included. */
+export function sameContent(one: Content, other: Content): boolean {
+  const same = (a: readonly unknown[] | StorageError, b: readonly unknown[] | StorageError): boolean =>
+    a instanceof StorageError || b instanceof StorageError
+      ? String(a) === String(b)
+      : a.length === b.length && a.every((item, i) => item === b[i] || String(item) === String(b[i]))
+  return (
+    same(one.topics, other.topics) &&
+    same(one.offsets, other.offsets) &&
+    one.partitions.size === other.partitions.size &&
+    [...one.partitions].every(([place, { ends, records, times }]) => {
+      const second = other.partitions.get(place)
+      return second?.ends === ends && same(records, second.records) && same(times, second.times)
+    })
+  )
+}
+
+export function firstDifference(found: readonly string[], expected: readonly string[]): string | null {
+  const length = Math.max(found.length, expected.length)
+  for (let i = 0; i < length; i++) {
+    if (found[i] !== expected[i]) return `${short(found[i])} instead of ${short(expected[i])}`
   }
-  if (refused !== null) return { kind: 'refused', detail: refused }
-  return { kind: 'whole', detail: isShorter ? 'cut at the torn end' : '' }
+  return null
 }
 
 /** Whether an error says where the damage is; if not, what is wrong with it. */
 function unnamed(error: StorageError, place: string): string | null {
   const [, topic, partition] = /^(.*)-(\d+)$/s.exec(place)!
-  const names = error.message.includes(`Topic ${topic}, partition ${partition}`)
-  return names && /byte \d+|offset \d+/.test(error.message)
+  return error.message.includes(`Topic ${topic}, partition ${partition}:`) && namesPlace(error.message)
     ? null
     : `${place}: the error does not name the place: ${error.code} ${error.message}`
 }
 
+/** Whether a sentence names the damaged file and the byte in it. */
+export function namesPlace(sentence: string): boolean {
+  return /byte \d+ of \S*(?:(?:journal|checkpoint)\.[01]|\d{20}(?:\.\d+)?\.log)/.test(sentence)
+}
+
 /** A refusal names what is damaged; anything else that is thrown is a bug. */
 export function refusal(error: unknown): Verdict {
-  const named =
-    (error instanceof StorageError &&
-      error.code === 'LOG_DAMAGED' &&
-      /journal\.[01]|checkpoint|byte \d+/.test(error.message + (error.hint ?? ''))) ||
-    ((error instanceof StorageError || error instanceof QueryError) &&
-      /Topic .+, partition \d+.*byte \d+|Topic .+, partition \d+.*offset \d+/.test(error.message))
-  return named
-    ? { kind: 'refused', detail: error.message }
-    : {
-        kind: 'wrong',
-        detail: `thrown: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-      }
+  if (error instanceof MillraceError && namesPlace(error.message)) {
+    return { kind: 'refused', detail: error.message }
+  }
+  const thrown = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  return { kind: 'wrong', detail: `thrown: ${thrown}` }
 }
 
 function short(line: string | undefined): string {

@@ -1,4 +1,5 @@
 import type { Random } from '../../src/base/random.ts'
+import { framesOf } from './journal-frames.ts'
 
 /** What happens to one file of a directory. */
 export interface Damage {
@@ -93,7 +94,33 @@ function damaged(
   return { path, kind, detail, from, to, bytes: after }
 }
 
-/** Files of one kind may be taken for each other. */
-function kindOf(path: string): string {
-  return /^[a-z]+/.exec(path)![0] + /(?:\.[a-z]+)?$/.exec(path)![0]
+/** Files of one kind may be taken for each other: numbers and ids count for nothing, but for a cleaned segment's. */
+export function kindOf(path: string): string {
+  const isCleaned = /\.\d+\.[a-z]+$/.test(path)
+  const name = /(?:LOCK|LOG|CURRENT|MANIFEST)?[-\d]*(?:\.[a-z]+)?$/.exec(path)![0].replaceAll(/[-\d]+/g, '')
+  return `${/^[a-z]+/.exec(path)![0]} ${isCleaned ? 'cleaned' : ''}${name}`
+}
+
+/**
+ * Where the last unit of a file begins that is written at once: the last record batch, frame, entries of an
+ * index, block; it ends at {@link usedLength}. Of what is longer than `bytesMax` only so much.
+ */
+export function tailStart(path: string, bytes: Uint8Array, bytesMax = 400): number {
+  const end = usedLength(bytes)
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  let start = end - bytesMax
+  if (path.startsWith('topics/') && path.endsWith('.log')) {
+    let last = 0
+    for (let at = 0; at + 12 <= end; at += 12 + view.getInt32(at + 8)) last = at
+    start = Math.max(start, last)
+  } else if (path.startsWith('journal')) {
+    const frames = framesOf(path, bytes)
+    start = Math.max(start, frames.at(-1)?.from ?? 0)
+  } else if (path.endsWith('index') || path.endsWith('indexsum')) {
+    start = Math.max(start, end - 24)
+  } else if (/\/LOG/.test(path)) {
+    // Text for people.
+    start = Math.max(start, end - 40)
+  }
+  return Math.max(0, start)
 }

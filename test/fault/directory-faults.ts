@@ -1,9 +1,19 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { seededRandom } from '../../src/base/random.ts'
 import type { Millrace } from '../../src/runtime/millrace.ts'
-import { refusal, type Verdict } from './content.ts'
+import { compareContent, firstDifference, namesPlace, refusal, type Verdict } from './content.ts'
 import type { Damage } from './damage.ts'
-import { openPipeline, readTables, workOn, writeFiles, type Image } from './image.ts'
+import {
+  isOfLog,
+  openPipeline,
+  readTables,
+  readWhole,
+  workOn,
+  writeFiles,
+  type Image,
+  type Tables,
+} from './image.ts'
 
 /** A whole data directory on a real disk, state included, opened with one file damaged; its queries work on. */
 export class DirectoryFaults {
@@ -15,7 +25,7 @@ export class DirectoryFaults {
     this.#scratch = scratch
   }
 
-  async run(damage: Damage): Promise<Verdict> {
+  async run(damage: Damage, seed: number): Promise<Verdict> {
     const files = new Map(this.#image.files)
     if (damage.bytes === null) files.delete(damage.path)
     else files.set(damage.path, damage.bytes)
@@ -24,50 +34,66 @@ export class DirectoryFaults {
     try {
       await writeFiles(directory, files)
       millrace = await openPipeline(directory)
-      const before = compareTables(await tablesOf(millrace), this.#image.tables)
-      if (before !== null) return { kind: 'wrong', detail: `after opening: ${before}` }
-      await workOn(millrace)
-      const after = compareTables(await tablesOf(millrace), this.#image.nextTables)
-      if (after !== null) return { kind: 'wrong', detail: `after more input: ${after}` }
-      return { kind: 'whole', detail: '' }
-    } catch (error) {
+      const verdict = await this.#look(millrace, seed)
       // State is only a copy of what the changelogs hold; nobody needs the old lock.
-      if (damage.path.startsWith('state/') || damage.path === 'lock') {
-        return { kind: 'wrong', detail: `not repaired: ${String(error)}` }
-      }
+      if (verdict.kind !== 'refused' || isOfLog(damage.path)) return verdict
+      return { kind: 'wrong', detail: `not repaired: ${verdict.detail}` }
+    } catch (error) {
+      if (!isOfLog(damage.path)) return { kind: 'wrong', detail: `not repaired: ${String(error)}` }
       return refusal(error)
     } finally {
       await millrace?.close().catch(() => {})
       await rm(directory, { recursive: true })
     }
   }
-}
 
-/** A query whose state could not be read starts again a little later, from its changelogs. */
-async function tablesOf(millrace: Millrace): Promise<Map<string, string[]>> {
-  for (let tries = 0; ; tries++) {
-    try {
-      await millrace.untilIdle()
-      return await readTables(millrace)
-    } catch (error) {
-      if (tries === 40 || !String(error).includes('state checkpoint')) throw error
-      await new Promise((resolve) => setTimeout(resolve, 50))
-    }
+  async #look(millrace: Millrace, seed: number): Promise<Verdict> {
+    const { whole, nextTables } = this.#image
+    const wrong = (detail: string): Verdict => ({ kind: 'wrong', detail })
+    await settled(millrace)
+    const found = await readWhole(millrace, seededRandom(seed))
+    const definition = firstDifference(found.definitions, whole.definitions)
+    if (definition !== null) return wrong(`definitions: ${definition}`)
+    const content = compareContent(found.content, whole.content)
+    if (content.kind === 'wrong') return content
+    const before = compareTables(found.tables, whole.tables)
+    if (before !== null) return wrong(`after opening: ${before}`)
+    await workOn(millrace)
+    await settled(millrace)
+    const after = compareTables(await readTables(millrace), nextTables)
+    if (after !== null) return wrong(`after more input: ${after}`)
+    const stopped = millrace.queries().find(({ state }) => state === 'ERROR')
+    if (stopped === undefined) return content
+    return namesPlace(stopped.error ?? '')
+      ? { kind: 'refused', detail: stopped.error! }
+      : wrong(`query ${stopped.id} stopped without naming the place: ${stopped.error}`)
   }
 }
 
-/** What differs first, or null. */
-function compareTables(
-  found: ReadonlyMap<string, readonly string[]>,
-  expected: ReadonlyMap<string, readonly string[]>,
-): string | null {
+/**
+ * All queries are idle, or stopped over damage. One whose state could not be read starts again a little
+ * later, from its changelogs.
+ */
+async function settled(millrace: Millrace): Promise<void> {
+  for (let tries = 0; ; tries++) {
+    let error: unknown = null
+    await millrace.untilIdle().catch((cause: unknown) => (error = cause))
+    if (error === null || namesPlace(String(error))) return
+    if (tries === 40 || !String(error).includes('state checkpoint')) throw error
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
+
+/** What differs first, or null. A table whose query stopped over damage says so. */
+function compareTables(found: Tables, expected: Tables): string | null {
   for (const [name, rows] of expected) {
     const others = found.get(name)!
-    const missing = rows.find((row) => !others.includes(row))
-    if (missing !== undefined) return `${name} lacks ${missing}`
-    const surplus = others.find((row) => !rows.includes(row))
-    if (surplus !== undefined) return `${name} has ${surplus}`
-    if (others.length !== rows.length) return `${name} has ${others.length} rows instead of ${rows.length}`
+    if (others instanceof Error) {
+      if (!namesPlace(others.message)) return `${name}: ${others.message}`
+      continue
+    }
+    const difference = firstDifference(others, rows as readonly string[])
+    if (difference !== null) return `${name} has ${difference}`
   }
   return null
 }

@@ -1,7 +1,10 @@
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { systemClock, type Clock } from '../../src/base/clock.ts'
-import { seededRandom } from '../../src/base/random.ts'
+import { MillraceError } from '../../src/base/errors.ts'
+import { seededRandom, type Random } from '../../src/base/random.ts'
+import type { EmbeddedLog } from '../../src/log/embedded-log.ts'
+import type { Log } from '../../src/log/log.ts'
 import { openLog } from '../../src/log/open-log.ts'
 import { Millrace } from '../../src/runtime/millrace.ts'
 import { SimulatedFileSystem } from '../base/simulated-file-system.ts'
@@ -14,10 +17,22 @@ export interface Image {
   readonly files: ReadonlyMap<string, Uint8Array>
   /** Of the log. */
   readonly content: Content
-  /** Rows of each table as text, sorted; and once {@link NEXT_INPUT} has been worked off, too. */
-  readonly tables: ReadonlyMap<string, readonly string[]>
-  readonly nextTables: ReadonlyMap<string, readonly string[]>
+  /** What the pipeline shows once it runs again. */
+  readonly whole: Whole
+  /** Rows of each table once {@link workOn} has been worked off, too. */
+  readonly nextTables: Tables
 }
+
+/** Of a whole data directory. */
+export interface Whole {
+  readonly content: Content
+  /** Streams, tables and queries with their definitions, a line each. */
+  readonly definitions: readonly string[]
+  readonly tables: Tables
+}
+
+/** Rows of each table as text, sorted; a table that cannot be read is its error. */
+export type Tables = ReadonlyMap<string, readonly string[] | Error>
 
 const NOW_MS = 1_700_000_000_000
 
@@ -64,17 +79,41 @@ export function openPipeline(directory: string): Promise<Millrace> {
 
 /** More input; what comes of it depends on all state. */
 export async function workOn(millrace: Millrace): Promise<void> {
-  await millrace.produce('readings', input(99, 60, 200_000))
+  await millrace.produce('readings', input(99, 40, 90_000))
 }
 
-export async function readTables(millrace: Millrace): Promise<Map<string, string[]>> {
-  const tables = new Map<string, string[]>()
+export async function readWhole(millrace: Millrace, random: Random): Promise<Whole> {
+  const definitions = millrace.queries().map(({ id, statement }) => `${id} ${statement}`)
+  const names: string[] = []
+  for (const list of ['STREAMS', 'TABLES']) {
+    for (const row of await rowsOf(millrace, `SHOW ${list};`)) {
+      definitions.push(JSON.stringify(row))
+      names.push(String(row[0]))
+    }
+  }
+  for (const name of names) definitions.push(JSON.stringify(await rowsOf(millrace, `DESCRIBE ${name};`)))
+  const content = await readContent(millrace.log, random)
+  return { content, definitions, tables: await readTables(millrace) }
+}
+
+export async function readTables(millrace: Millrace): Promise<Tables> {
+  const tables = new Map<string, string[] | Error>()
   for (const name of TABLES) {
-    const [result] = await millrace.sql(`SELECT * FROM ${name};`)
-    if (result?.kind !== 'rows') throw new Error(`The table ${name} gave no rows.`)
-    tables.set(name, result.rows.map((row) => JSON.stringify(row)).toSorted())
+    try {
+      const rows = await rowsOf(millrace, `SELECT * FROM ${name};`)
+      tables.set(name, rows.map((row) => JSON.stringify(row)).toSorted())
+    } catch (error) {
+      if (!(error instanceof MillraceError)) throw error
+      tables.set(name, error)
+    }
   }
   return tables
+}
+
+async function rowsOf(millrace: Millrace, sql: string): Promise<readonly (readonly unknown[])[]> {
+  const [result] = await millrace.sql(sql)
+  if (result?.kind !== 'rows') throw new Error(`${sql} gave ${result?.kind ?? 'nothing'}.`)
+  return result.rows
 }
 
 /**
@@ -93,11 +132,11 @@ export async function makeImages(scratch: string): Promise<Image[]> {
       'names',
       Array.from({ length: 30 }, (_, i) => ({ key: `k${i}`, value: { name: `n${i}` } })),
     )
-    await millrace.produce('readings', input(1, 250, 0))
+    await millrace.produce('readings', input(1, 150, 0))
     await millrace.untilIdle()
     await millrace.close()
     millrace = await openPipeline(live)
-    await millrace.produce('readings', input(2, 150, 80_000))
+    await millrace.produce('readings', input(2, 90, 48_000))
     await millrace.untilIdle()
     await millrace.produce('names', [
       { key: 'k1', value: { name: 'again' } },
@@ -164,8 +203,29 @@ async function writeLogPart(directory: string): Promise<void> {
     await (i % 2 === 0 ? transactional.commitTransaction() : transactional.abortTransaction())
   }
   await transactional.close()
+  await writeCleaned(log)
   await log.commitOffsets('readers', [{ topic: 'raw', partition: 0, offset: 17, metadata: 'seventeen' }])
   await log.close()
+}
+
+/** A compacted topic that has been cleaned, with gaps between its batches, and one that has lost its start. */
+async function writeCleaned(log: Log): Promise<void> {
+  const config = { 'segment.bytes': '2500', 'cleanup.policy': 'compact', 'min.cleanable.dirty.ratio': '0' }
+  await log.createTopic('latest', { partitions: 1, config })
+  await log.createTopic('expired', { partitions: 1, config: { 'segment.bytes': '1500' } })
+  const random = seededRandom(5)
+  const producer = log.producer({ batchBytesMax: 400 })
+  for (let i = 0; i < 120; i++) {
+    const key = Buffer.from(`k${i % 7 === 0 ? `once ${i}` : random.below(9)}`)
+    const value = random.below(9) === 0 ? null : Buffer.from(`value ${i} `.repeat(1 + random.below(6)))
+    for (const topic of ['latest', 'expired']) void producer.send({ topic, key, value, timestampMs: NOW_MS })
+    if (i % 8 === 0) await producer.flush()
+  }
+  await producer.close()
+  await log.deleteRecords('expired', 0, 70)
+  // The first round writes the checkpoint below which the second may clean.
+  await (log as EmbeddedLog).maintain()
+  await (log as EmbeddedLog).maintain()
 }
 
 async function readImage(name: string, directory: string, scratch: string): Promise<Image> {
@@ -182,21 +242,26 @@ async function readImage(name: string, directory: string, scratch: string): Prom
   const millrace = await openPipeline(scratch)
   try {
     await millrace.untilIdle()
-    const tables = await readTables(millrace)
+    const whole = await readWhole(millrace, seededRandom(1))
     await workOn(millrace)
     await millrace.untilIdle()
-    return { name, files, content, tables, nextTables: await readTables(millrace) }
+    return { name, files, content, whole, nextTables: await readTables(millrace) }
   } finally {
     await millrace.close()
   }
 }
 
-/** The log's files in memory, under `/data`. */
+/** Whether a file belongs to the log, and is kept through the file-system interface. */
+export function isOfLog(path: string): boolean {
+  return path !== 'lock' && !path.startsWith('state/')
+}
+
+/** The log's files in memory, under `/data`. Copies of it are cheap. */
 export async function simulated(files: ReadonlyMap<string, Uint8Array>): Promise<SimulatedFileSystem> {
   const disk = new SimulatedFileSystem()
   const directories = new Set<string>()
   for (const [path, bytes] of files) {
-    if (path === 'lock' || path.startsWith('state/')) continue
+    if (!isOfLog(path)) continue
     const at = join('/data', path)
     if (!directories.has(dirname(at))) await disk.makeDirectory(dirname(at))
     directories.add(dirname(at))

@@ -2,7 +2,16 @@ import { StorageError } from '../../src/base/errors.ts'
 import { seededRandom, type Random } from '../../src/base/random.ts'
 import type { Log } from '../../src/log/log.ts'
 import { openLog } from '../../src/log/open-log.ts'
-import { compareContent, readContent, readPartition, refusal, type Content, type Verdict } from './content.ts'
+import type { SimulatedFileSystem } from '../base/simulated-file-system.ts'
+import {
+  compareContent,
+  readContent,
+  readPartition,
+  refusal,
+  sameContent,
+  type Content,
+  type Verdict,
+} from './content.ts'
 import type { Damage } from './damage.ts'
 import { simulated, STILL_CLOCK, type Image } from './image.ts'
 import { newestFrames, type FramePlace } from './journal-frames.ts'
@@ -10,40 +19,43 @@ import { newestFrames, type FramePlace } from './journal-frames.ts'
 /** One image of a log, opened again and again with one file damaged. */
 export class LogFaults {
   readonly #image: Image
+  readonly #disk: SimulatedFileSystem
   readonly #frames: readonly FramePlace[]
+  /** What there is if the journal ends before its frame of this number. */
+  readonly #withoutEnd = new Map<number, Content>()
 
-  constructor(image: Image) {
+  private constructor(image: Image, disk: SimulatedFileSystem) {
     this.#image = image
+    this.#disk = disk
     this.#frames = newestFrames(image.files)
+  }
+
+  static async of(image: Image): Promise<LogFaults> {
+    return new LogFaults(image, await simulated(image.files))
   }
 
   /** Opens the log with the damage done, reads all of it, works on, and opens it again. */
   async run(damage: Damage, seed: number): Promise<Verdict> {
-    const files = new Map(this.#image.files)
-    if (damage.bytes === null) files.delete(damage.path)
-    else files.set(damage.path, damage.bytes)
     const random = seededRandom(seed)
-    const disk = await simulated(files)
-    const mayLoseEnd = this.#mayLoseEnd(damage)
-    const open = (): Promise<Log> =>
-      openLog({ directory: '/data', fileSystem: disk, clock: STILL_CLOCK, random })
+    const disk = this.#disk.clone()
+    await disk.replaceFile(`/data/${damage.path}`, damage.bytes)
     let log: Log | null = null
     try {
-      log = await open()
+      log = await open(disk, random)
       const content = await readContent(log, random)
-      const verdict = compareContent(content, this.#image.content, mayLoseEnd)
-      if (verdict.kind === 'wrong') return verdict
+      let verdict = compareContent(content, this.#image.content)
+      if (verdict.kind === 'wrong') {
+        if (!(await this.#isTornEnd(damage, content))) return verdict
+        verdict = { kind: 'whole', detail: 'cut at the torn end' }
+      }
       const from = await fromAnywhere(log, content, random)
       if (from !== null) return from
       await log.close()
       // Whatever it made of the damage, it stays with it.
-      log = await open()
-      const again = compareContent(await readContent(log, random), this.#image.content, mayLoseEnd)
-      if (again.kind !== verdict.kind || again.detail !== verdict.detail) {
-        return {
-          kind: 'wrong',
-          detail: `${verdict.kind} (${verdict.detail}), then ${again.kind} (${again.detail})`,
-        }
+      log = await open(disk, random)
+      const again = await readContent(log, random)
+      if (!sameContent(again, content)) {
+        return { kind: 'wrong', detail: `opened again, and ${compareContent(again, content).detail}` }
       }
       return verdict
     } catch (error) {
@@ -54,17 +66,41 @@ export class LogFaults {
   }
 
   /**
-   * The end of the journal may be torn: whether the damage begins in a frame behind which no frame is left
-   * that knows of it. A journal that is shorter than it was is never a torn one.
+   * Whether the content is that of a journal which ends before the damage, where no frame is left that knows
+   * of what is missing: nobody can tell it from one that was never written. A journal that is shorter than it
+   * was is never a torn one.
    */
-  #mayLoseEnd(damage: Damage): boolean {
+  async #isTornEnd(damage: Damage, content: Content): Promise<boolean> {
     if (!damage.path.startsWith('journal') || damage.kind === 'delete' || damage.kind === 'truncate')
       return false
     const hit = (frame: FramePlace): boolean =>
       frame.file === damage.path && damage.from < frame.to && frame.from < damage.to
     const first = this.#frames.findIndex(hit)
-    return first >= 0 && this.#frames.slice(first + 1).every(hit)
+    if (first < 0 || !this.#frames.slice(first + 1).every(hit)) return false
+    for (let end = first; end < this.#frames.length; end++) {
+      if (sameContent(await this.#contentWithout(end), content)) return true
+    }
+    return false
   }
+
+  /** @param end  number of the first frame that is not there */
+  async #contentWithout(end: number): Promise<Content> {
+    let content = this.#withoutEnd.get(end)
+    if (content === undefined) {
+      const disk = this.#disk.clone()
+      for (const { file, from, to } of this.#frames.slice(end))
+        disk.bytesOf(`/data/${file}`).fill(0, from, to)
+      const log = await open(disk, seededRandom(1))
+      content = await readContent(log, seededRandom(1))
+      await log.close()
+      this.#withoutEnd.set(end, content)
+    }
+    return content
+  }
+}
+
+function open(disk: SimulatedFileSystem, random: Random): Promise<Log> {
+  return openLog({ directory: '/data', fileSystem: disk, clock: STILL_CLOCK, random })
 }
 
 /** Reading from any offset gives what reading from the start gives behind it. */
