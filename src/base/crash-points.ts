@@ -18,6 +18,7 @@ export const CRASH_POINTS = [
   'cleaner-after-swap',
   'segments-retired',
   'recovery-after-replay',
+  'recovery-before-journal',
   'recovery-after-checkpoint',
   'cycle-before-flush',
   'cycle-after-flush',

@@ -101,22 +101,30 @@ export class CheckpointSlots {
     this.#next = next
   }
 
-  /** Reads both slots; `newest` is null if neither holds a checkpoint. */
+  /**
+   * Reads both slots; `newest` is null if neither holds a checkpoint, and `problems` says why. The newest is
+   * durable from here on: it may have been read from the page cache after its sync failed, and the next one is
+   * written over the other slot, the only one on disk then.
+   */
   static async open(
     fileSystem: FileSystem,
     directory: string,
-  ): Promise<{ slots: CheckpointSlots; newest: Checkpoint | null }> {
-    let generation = 0
+  ): Promise<{ slots: CheckpointSlots; newest: Checkpoint | null; problems: string[] }> {
+    let newest: Slot | null = null
     let next: 0 | 1 = 0
-    let newest: Checkpoint | null = null
+    const problems: string[] = []
     for (const slot of [0, 1] as const) {
       const found = await readSlot(fileSystem, join(directory, CHECKPOINT_FILES[slot]))
-      if (found === null || found.generation <= generation) continue
-      generation = found.generation
-      next = slot === 0 ? 1 : 0
-      newest = found.checkpoint
+      if (typeof found === 'string') {
+        problems.push(found)
+      } else if (newest === null || found.generation > newest.generation) {
+        newest = found
+        next = slot === 0 ? 1 : 0
+      }
     }
-    return { slots: new CheckpointSlots(fileSystem, directory, generation, next), newest }
+    const slots = new CheckpointSlots(fileSystem, directory, newest?.generation ?? 0, next)
+    if (newest !== null) await slots.#put(newest.path, newest.bytes)
+    return { slots, newest: newest?.checkpoint ?? null, problems }
   }
 
   /** Durable once resolved. After a rejection the older checkpoint still counts. */
@@ -128,7 +136,13 @@ export class CheckpointSlots {
     writeI64(bytes, 8, this.#generation + 1)
     bytes.set(body, HEADER_BYTES)
     writeI32(bytes, 16, crc32c(body, crc32c(bytes.subarray(0, 16))))
-    const path = join(this.#directory, CHECKPOINT_FILES[this.#next])
+    await this.#put(join(this.#directory, CHECKPOINT_FILES[this.#next]), bytes)
+    this.#generation++
+    this.#next = this.#next === 0 ? 1 : 0
+  }
+
+  /** Durable once resolved. */
+  async #put(path: string, bytes: Uint8Array): Promise<void> {
     const isNew = !(await this.#fileSystem.exists(path))
     const file = await this.#fileSystem.open(path, 'create')
     try {
@@ -144,16 +158,20 @@ export class CheckpointSlots {
       await file.close()
     }
     if (isNew) await this.#fileSystem.syncDirectory(this.#directory)
-    this.#generation++
-    this.#next = this.#next === 0 ? 1 : 0
   }
 }
 
-async function readSlot(
-  fileSystem: FileSystem,
-  path: string,
-): Promise<{ generation: number; checkpoint: Checkpoint } | null> {
-  if (!(await fileSystem.exists(path))) return null
+interface Slot {
+  readonly path: string
+  readonly generation: number
+  /** Of the whole file, without what an older and longer checkpoint has left behind it. */
+  readonly bytes: Uint8Array
+  readonly checkpoint: Checkpoint
+}
+
+/** What a slot holds, or why it holds nothing. */
+async function readSlot(fileSystem: FileSystem, path: string): Promise<Slot | string> {
+  if (!(await fileSystem.exists(path))) return `byte 0 of ${path} is missing with the whole file`
   const file = await fileSystem.open(path, 'read')
   let bytes: Uint8Array
   try {
@@ -161,11 +179,15 @@ async function readSlot(
   } finally {
     await file.close()
   }
-  if (bytes.length < HEADER_BYTES || readU32(bytes, 0) !== MAGIC) return null
+  if (bytes.length < HEADER_BYTES || readU32(bytes, 0) !== MAGIC)
+    return `byte 0 of ${path} begins no checkpoint`
   const length = readU32(bytes, 4)
-  if (HEADER_BYTES + length > bytes.length) return null
-  const body = bytes.subarray(HEADER_BYTES, HEADER_BYTES + length)
-  if (crc32c(body, crc32c(bytes.subarray(0, 16))) !== readU32(bytes, 16)) return null
+  const end = HEADER_BYTES + length
+  if (end > bytes.length) return `byte ${bytes.length} of ${path} is its end, and should be byte ${end}`
+  const body = bytes.subarray(HEADER_BYTES, end)
+  if (crc32c(body, crc32c(bytes.subarray(0, 16))) !== readU32(bytes, 16)) {
+    return `byte 0 of ${path} begins ${end} bytes that do not match their checksum`
+  }
   const checkpoint = JSON.parse(decoder.decode(body)) as { version: number }
   // Version 1 lacks fields that have defaults.
   if (checkpoint.version !== 1 && checkpoint.version !== 2) {
@@ -173,7 +195,12 @@ async function readSlot(
       message: `The data directory was written by a newer Millrace (checkpoint version ${checkpoint.version}).`,
     })
   }
-  return { generation: readI64(bytes, 8), checkpoint: { ...(checkpoint as Checkpoint), version: 2 } }
+  return {
+    path,
+    generation: readI64(bytes, 8),
+    bytes: bytes.subarray(0, end),
+    checkpoint: { ...(checkpoint as Checkpoint), version: 2 },
+  }
 }
 
 async function readWhole(file: FileHandle): Promise<Uint8Array> {

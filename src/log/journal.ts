@@ -81,8 +81,8 @@ export class Journal {
     this.#syncedThrough = start.sequence
   }
 
-  /** Opens both files for writing from `start` on, creating them if need be. */
-  static async open(
+  /** Empties both files, creating them if need be, to write from `start` on: the beginning of one of them. */
+  static async create(
     fileSystem: FileSystem,
     directory: string,
     fileBytesMax: number,
@@ -90,7 +90,9 @@ export class Journal {
   ): Promise<Journal> {
     const first = await fileSystem.open(join(directory, JOURNAL_FILES[0]), 'create')
     const second = await fileSystem.open(join(directory, JOURNAL_FILES[1]), 'create')
-    const allocated: [number, number] = [await first.size(), await second.size()]
+    await first.truncate(0)
+    await second.truncate(0)
+    const allocated: [number, number] = [0, 0]
     const journal = new Journal([first, second], allocated, fileBytesMax, start)
     // So that a file that is cut short later can be told from one that never grew.
     await journal.prepare(BLOCK_BYTES).catch((cause: unknown) => {

@@ -90,9 +90,9 @@ async function openLocked(
   maintenanceEveryMs: number | undefined,
 ): Promise<Log> {
   const files = new FilePool(fileSystem)
-  const { slots, newest } = await CheckpointSlots.open(fileSystem, directory)
+  const { slots, newest, problems } = await CheckpointSlots.open(fileSystem, directory)
   const isNew = newest === null
-  const stored = newest ?? (await createEmpty(fileSystem, directory, random))
+  const stored = newest ?? (await createEmpty(fileSystem, directory, random, problems))
   const state = new LogState(fileSystem, files, directory, stored)
 
   await refuseShortJournal(fileSystem, directory, stored)
@@ -109,8 +109,12 @@ async function openLocked(
     sequence: lastSequence,
     crc: 0,
   }
-  const journal = await Journal.open(fileSystem, directory, journalBytesMax, start)
-  if (isNew) await fileSystem.syncDirectory(directory)
+  // Nothing of the old journal is needed any more, so its files begin anew: after a failed sync nobody knows
+  // what of them is on disk, their length included.
+  await slots.write(state.checkpoint(start, [0, 0]))
+  crashPoint('recovery-before-journal')
+  const journal = await Journal.create(fileSystem, directory, journalBytesMax, start)
+  await fileSystem.syncDirectory(directory)
   await slots.write(state.checkpoint(start, journal.durableBytes))
   crashPoint('recovery-after-checkpoint')
   if (!isNew) await removeOrphans(fileSystem, directory, state)
@@ -156,15 +160,20 @@ async function refuseForeign(fileSystem: FileSystem, directory: string): Promise
 }
 
 /** @throws StorageError `LOG_DAMAGED` if the directory is not new: its checkpoints are lost */
-async function createEmpty(fileSystem: FileSystem, directory: string, random: Random): Promise<Checkpoint> {
+async function createEmpty(
+  fileSystem: FileSystem,
+  directory: string,
+  random: Random,
+  problems: readonly string[],
+): Promise<Checkpoint> {
   const topics = join(directory, TOPICS_DIRECTORY)
   const used =
     ((await fileSystem.exists(topics)) && (await fileSystem.list(topics)).length > 0) ||
     (await journalHoldsFrames(fileSystem, directory))
   if (used) {
     throw new StorageError('LOG_DAMAGED', {
-      message: `The data directory ${directory} holds records but no readable checkpoint.`,
-      hint: `Restore ${CHECKPOINT_FILES.join(' and ')} from a copy of the directory.`,
+      message: `The data directory ${directory} holds records but no readable checkpoint: ${problems.join('; ')}.`,
+      hint: `Restore ${CHECKPOINT_FILES.join(' and ')} together with the rest of the directory from a copy.`,
     })
   }
   return {
@@ -199,7 +208,7 @@ async function refuseShortJournal(
     if (bytes >= journalBytes[file]) continue
     throw new StorageError('LOG_DAMAGED', {
       message:
-        `The journal is damaged: ${JOURNAL_FILES[file]} ends at byte ${bytes} and had ${journalBytes[file]} bytes. ` +
+        `The journal is damaged: it ends at byte ${bytes} of ${path}, which had ${journalBytes[file]} bytes. ` +
         `What was acknowledged may have stood there.`,
       hint: 'Restore the data directory from a copy; opening it would lose acknowledged records.',
     })
@@ -244,8 +253,8 @@ async function recover(
           throw new StorageError('LOG_DAMAGED', {
             message:
               `Topic ${state.topicById(entry.topicId)?.name ?? entry.topicId}, partition ${entry.partition}: ` +
-              `the records from offset ${entry.baseOffset} on are damaged (byte ${entry.position} of the segment ` +
-              `${entry.segmentBase}), and journal frame ${frame.sequence} promised them.`,
+              `the records from offset ${entry.baseOffset} on are damaged (byte ${entry.position} of ` +
+              `${segmentPath(directory, entry)}), and journal frame ${frame.sequence} promised them.`,
             hint: 'Restore the data directory from a copy; opening it would lose acknowledged records.',
           })
         }

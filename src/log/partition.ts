@@ -583,8 +583,9 @@ export class Partition {
       if ((cause as { code?: unknown }).code !== 'ENOENT') throw cause
       throw new StorageError('LOG_CORRUPT', {
         message:
-          `Topic ${this.#home.topic}, partition ${this.number}: the segment from offset ${segment.base} on ` +
-          `is missing.`,
+          `Topic ${this.#home.topic}, partition ${this.number}: the records from offset ${segment.base} on ` +
+          `are missing (byte 0 of ${segment.path}: there is no such file).`,
+        hint: 'Restore this file from a copy of the data directory; everything else stays readable.',
         cause,
       })
     }
@@ -595,7 +596,8 @@ export class Partition {
       message:
         `Topic ${this.#home.topic}, partition ${this.number}: the record batch ` +
         `${offset === null ? `after offset ${segment.base}` : `at offset ${offset}`} is damaged ` +
-        `(byte ${position} of its segment ${segment.base}).`,
+        `(byte ${position} of ${segment.path}).`,
+      hint: 'Restore this file from a copy of the data directory; everything else stays readable.',
     })
   }
 

@@ -77,6 +77,11 @@ export class SimulatedFileSystem implements FileSystem {
     return disk
   }
 
+  /** Forgets the page cache: after a failed sync it holds what is not on disk. */
+  dropCaches(): void {
+    for (const file of this.#files.values()) file.dropCache()
+  }
+
   /** The same files, all durable: for damaging a copy. */
   clone(): SimulatedFileSystem {
     const copy = new SimulatedFileSystem()
@@ -247,29 +252,53 @@ class SimulatedFile {
     this.#unshare()
     this.#grow(end)
     this.#bytes.set(from, position)
+    this.#touch(Math.min(position, this.length), end)
     this.length = Math.max(this.length, end)
-    for (let page = Math.floor(position / PAGE_BYTES); page * PAGE_BYTES < end; page++) this.#dirty.add(page)
   }
 
   truncate(length: number): void {
     this.#unshare()
     this.#grow(length)
-    this.#bytes.fill(0, Math.min(length, this.length))
+    const from = Math.min(length, this.length)
+    this.#bytes.fill(0, from)
+    this.#touch(from, Math.max(length, this.length))
     this.length = length
   }
 
   sync(): void {
+    this.#unshare()
     if (this.#durable.length !== this.length) {
-      this.#durable = this.content()
-    } else {
-      for (const page of this.#dirty) {
-        const start = page * PAGE_BYTES
-        // It may have been cut off since.
-        if (start >= this.length) continue
-        this.#durable.set(this.#bytes.subarray(start, Math.min(start + PAGE_BYTES, this.length)), start)
-      }
+      const resized = new Uint8Array(this.length)
+      resized.set(this.#durable.subarray(0, this.length))
+      this.#durable = resized
+    }
+    for (const page of this.#dirty) {
+      const start = page * PAGE_BYTES
+      // It may have been cut off since.
+      if (start >= this.length) continue
+      this.#durable.set(this.#bytes.subarray(start, Math.min(start + PAGE_BYTES, this.length)), start)
     }
     this.#dirty.clear()
+  }
+
+  /** As on Linux: pages that could not be written count as written from now on, and can be read. */
+  syncFailed(): void {
+    this.#dirty.clear()
+  }
+
+  /** Pages that count as written are read from the disk again. */
+  dropCache(): void {
+    this.#unshare()
+    for (let start = 0; start < this.length; start += PAGE_BYTES) {
+      if (this.#dirty.has(start / PAGE_BYTES)) continue
+      const end = Math.min(start + PAGE_BYTES, this.length)
+      this.#bytes.fill(0, start, end)
+      this.#bytes.set(this.#durable.subarray(start, end), start)
+    }
+  }
+
+  #touch(from: number, to: number): void {
+    for (let page = Math.floor(from / PAGE_BYTES); page * PAGE_BYTES < to; page++) this.#dirty.add(page)
   }
 
   afterPowerCut(random: Random): SimulatedFile {
@@ -330,7 +359,14 @@ class SimulatedHandle implements FileHandle {
   }
 
   async sync(): Promise<void> {
-    if (this.#system.check('sync', this.#path) >= 0) this.#file.sync()
+    let isDone: boolean
+    try {
+      isDone = this.#system.check('sync', this.#path) >= 0
+    } catch (cause) {
+      this.#file.syncFailed()
+      throw cause
+    }
+    if (isDone) this.#file.sync()
   }
 
   async truncate(length: number): Promise<void> {

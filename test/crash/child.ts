@@ -36,8 +36,8 @@ const read: (this: EmbeddedLog, ...args: Parameters<EmbeddedLog['read']>) => Ret
 EmbeddedLog.prototype.read = function (topic, partition, from, bytesMax, isolation, buffer) {
   return read.call(this, topic, partition, from, Math.min(bytesMax, life.sliceBytes), isolation, buffer)
 }
-const openJournal = Journal.open.bind(Journal)
-Journal.open = (fileSystem, path, _bytesMax, start) => openJournal(fileSystem, path, 1 << 20, start)
+const openJournal = Journal.create.bind(Journal)
+Journal.create = (fileSystem, path, _bytesMax, start) => openJournal(fileSystem, path, 1 << 20, start)
 if (life.breakage !== null) breakCommits(life.breakage)
 
 const clock: Clock = {

@@ -31,7 +31,7 @@ async function threeBatches(): Promise<{ damaged: (batch: number, at: number, to
 
 const CORRUPT = {
   code: 'LOG_CORRUPT',
-  message: expect.stringMatching(/Topic t, partition 0: .* \(byte \d+ of its segment 0\)/) as string,
+  message: expect.stringMatching(/Topic t, partition 0: .* \(byte \d+ of \S+\/0{20}\.log\)/) as string,
 }
 const BASE_OFFSET = 7
 const LAST_OFFSET_DELTA = 26

@@ -21,6 +21,7 @@ const POINTS: readonly (readonly [CrashPoint, pass: number])[] = [
   ['cleaner-after-swap', 1],
   ['segments-retired', 1],
   ['recovery-after-replay', 1],
+  ['recovery-before-journal', 1],
   ['recovery-after-checkpoint', 1],
 ]
 
