@@ -85,11 +85,10 @@ class Battery {
 
   async #files(suite: 'bytes' | 'state', cases: number, images: readonly Image[]): Promise<void> {
     const random = this.#random
-    const runners = await Promise.all(
-      images.map((image) =>
-        suite === 'bytes' ? LogFaults.of(image) : new DirectoryFaults(image, this.#scratch),
-      ),
-    )
+    const runners: (LogFaults | DirectoryFaults)[] = []
+    for (const image of images) {
+      runners.push(suite === 'bytes' ? await LogFaults.of(image) : new DirectoryFaults(image, this.#scratch))
+    }
     const tails = images.flatMap((image) =>
       tailsOf(image, (path) => isOfLog(path) === (suite === 'bytes'), random),
     )

@@ -76,10 +76,12 @@ export class DirectoryFaults {
  */
 async function settled(millrace: Millrace): Promise<void> {
   for (let tries = 0; ; tries++) {
-    let error: unknown = null
-    await millrace.untilIdle().catch((cause: unknown) => (error = cause))
-    if (error === null || namesPlace(String(error))) return
-    if (tries === 40 || !String(error).includes('state checkpoint')) throw error
+    const problem = await millrace.untilIdle().then(
+      () => null,
+      (error: unknown) => String(error),
+    )
+    if (problem === null || namesPlace(problem)) return
+    if (tries === 40 || !problem.includes('state checkpoint')) throw new Error(problem)
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
 }

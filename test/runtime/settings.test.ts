@@ -18,7 +18,8 @@ const REFUSED: ReadonlySet<string> = new Set([
 ])
 
 test('every setting the code asks for can be set, and every one that can be set is asked for', () => {
-  const name = /'((?:ksql|auto|cache|commit|max|millrace|processing)\.[a-z_]+(?:\.[a-z_]+)+|processing\.guarantee|millrace\.compatibility)'/g
+  const name =
+    /'((?:ksql|auto|cache|commit|max|millrace|processing)\.[a-z_]+(?:\.[a-z_]+)+|processing\.guarantee|millrace\.compatibility)'/g
   const counts = new Map<string, number>()
   for (const text of texts) {
     for (const [, found] of text.matchAll(name)) counts.set(found!, (counts.get(found!) ?? 0) + 1)
