@@ -78,7 +78,7 @@ function skippedText(queries: readonly QueryStatus[]): string[] {
     }
   }
   return [...alike].map(([what, names]) => {
-    const where = what.endsWith(' undecodable') ? ', see stream PROCESSING_LOG' : ''
+    const where = / (?:undecodable|failed expressions)$/.test(what) ? ', see stream PROCESSING_LOG' : ''
     return `${what} (by ${names.join(', ')}${where})`
   })
 }

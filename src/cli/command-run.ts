@@ -170,7 +170,8 @@ function reportDropped(millrace: Millrace, { terminal }: CommandContext): void {
     if (counters.expressionErrors > 0) reasons.push(['failed expressions', counters.expressionErrors])
     if (reasons.length === 0) continue
     const text = reasons.map(([reason, count]) => `${count.toLocaleString('en')} ${reason}`).join(', ')
-    const where = counters.dropped['undecodable'] === undefined ? '' : ' See the stream PROCESSING_LOG.'
+    const isTold = counters.dropped['undecodable'] !== undefined || counters.expressionErrors > 0
+    const where = isTold ? ' See the stream PROCESSING_LOG.' : ''
     terminal.err(`${styled(terminal, 'yellow', 'note:')} ${id} skipped rows: ${text}.${where}\n`)
   }
 }

@@ -38,7 +38,7 @@ export class ProblemNotes {
 /** Queries of a session write no log and keep no counts. */
 function whereToLook({ queryId, kind }: RuntimeProblem): string {
   if (queryId.startsWith('transient_')) return ''
-  return kind === 'record-unreadable'
+  return kind === 'record-unreadable' || kind === 'expression-failed'
     ? ' See the stream PROCESSING_LOG.'
     : ` EXPLAIN ${queryId}; has the counts.`
 }

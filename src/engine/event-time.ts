@@ -3,6 +3,9 @@ import { parseTimestampPattern } from '../functions/java-date-pattern.ts'
 import type { SqlType } from '../plan/sql-type.ts'
 import type { SqlValue } from '../plan/sql-value.ts'
 
+/** The last instant a date has; epoch ms. What is after it can't be told apart from a mistake, nor formatted. */
+export const EVENT_TIME_MS_MAX = 8_640_000_000_000_000
+
 /**
  * How event time (epoch ms) is read from the column a source's TIMESTAMP property names: BIGINT and
  * TIMESTAMP columns hold it, STRING columns spell it by a Java date-time pattern, in UTC unless it says.

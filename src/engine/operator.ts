@@ -48,7 +48,7 @@ export interface ReadRange {
 }
 
 /** What a row that counts for nothing is counted under. Shown per query. */
-export type DropReason = 'late' | 'null-key' | 'null-value' | 'expired' | 'expression' | 'bad-timestamp'
+export type DropReason = 'late' | 'null-key' | 'null-value' | 'expired' | 'bad-timestamp'
 
 export interface OperatorContext {
   readonly stores: TaskStores

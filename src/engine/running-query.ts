@@ -8,6 +8,7 @@ import type { Batch } from './batch.ts'
 import { bindFunctions } from './bind-functions.ts'
 import type { CompileContext } from './compile/cursor.ts'
 import { EarlyAppends } from './early-appends.ts'
+import { ExpressionFailures, type ExpressionFailure } from './expression-failures.ts'
 import { InputFeed, type UnreadableAt } from './input-feed.ts'
 import type { DropReason, ReadRange } from './operator.ts'
 import { QueryRun } from './query-run.ts'
@@ -44,6 +45,8 @@ export interface QueryStatus {
   readonly unreadable: number
   readonly dropped: Readonly<Partial<Record<DropReason, number>>>
   readonly expressionErrors: number
+  /** The same by reason. */
+  readonly expressionErrorReasons: Readonly<Record<string, number>>
   /** Highest event time seen, epoch ms; null: none yet. */
   readonly eventTimeMs: number | null
   /** Event time at which the next window closes or timer fires; null: nothing waits. */
@@ -71,13 +74,20 @@ export interface CycleOutput {
   readonly changelogs: readonly GroupAppend[]
   readonly outputs: readonly GroupAppend[]
   readonly offsets: readonly CommittedOffset[]
-  /** Records passed over. */
-  readonly unreadable: readonly UnreadableAt[]
+  readonly problems: RowProblems
   /** At least once: the way of what the cycle put out before; null: exactly once. */
   readonly early: EarlyAppends | null
 }
 
-type Counts = Pick<QueryStatus, 'rowsIn' | 'rowsOut' | 'unreadable' | 'dropped' | 'expressionErrors'>
+/** What of a cycle's rows goes to the processing log, in the cycle's commit. */
+export interface RowProblems {
+  /** Each record that was passed over. */
+  readonly unreadable: readonly UnreadableAt[]
+  /** Samples; all are counted. */
+  readonly failures: readonly ExpressionFailure[]
+}
+
+type Counts = Pick<QueryStatus, 'rowsIn' | 'rowsOut' | 'unreadable' | 'dropped'>
 
 /** Samples of problems handed on per query; all are counted. */
 const PROBLEM_SAMPLES = 100
@@ -104,11 +114,11 @@ export class RunningQuery {
   #retryAtMs: number | null = null
   #failures = 0
   #unreadable = 0
-  #expressionErrors = 0
+  readonly #expressionFailures: ExpressionFailures
   #dropped: Partial<Record<DropReason, number>> = {}
   #samples = 0
   /** As of the last commit: what is rolled back comes again and is to count once. */
-  #committedCounts: Counts = { rowsIn: 0, rowsOut: 0, unreadable: 0, expressionErrors: 0, dropped: {} }
+  #committedCounts: Counts = { rowsIn: 0, rowsOut: 0, unreadable: 0, dropped: {} }
   /** Of the runs before this one. */
   #rowsBefore = { in: 0, out: 0 }
   /** Of the cycle whose commit is under way. */
@@ -121,6 +131,7 @@ export class RunningQuery {
     this.spec = spec
     this.#paused = spec.paused ?? false
     this.#environment = environment
+    this.#expressionFailures = new ExpressionFailures(environment.clock)
   }
 
   get isRunning(): boolean {
@@ -154,6 +165,8 @@ export class RunningQuery {
     return {
       state: this.#state,
       ...this.#counts(),
+      expressionErrors: this.#expressionFailures.count,
+      expressionErrorReasons: this.#expressionFailures.byReason,
       lag: this.#feed?.lag ?? 0,
       eventTimeMs: eventTimeMs < 0 ? null : eventTimeMs,
       nextTimerMs: this.#run?.nextTimerMs() ?? null,
@@ -166,7 +179,6 @@ export class RunningQuery {
       rowsIn: this.#rowsBefore.in + (this.#feed?.rowsIn ?? 0),
       rowsOut: this.#rowsBefore.out + (this.#run?.rowsOut ?? 0),
       unreadable: this.#unreadable,
-      expressionErrors: this.#expressionErrors,
       dropped: { ...this.#dropped },
     }
   }
@@ -249,7 +261,7 @@ export class RunningQuery {
     this.#stopAtUnreadable()
     await run.flush()
     const changelogs = [...this.#states.values()].flatMap((task) => task.flush())
-    const unreadable = this.#takeUnreadable()
+    const problems = this.#takeProblems()
     this.#dirty = false
     this.#takenCounts = this.#counts()
     this.#takenResults = this.#results
@@ -258,7 +270,7 @@ export class RunningQuery {
       changelogs,
       outputs: run.takeAppends(),
       offsets: this.#feed!.offsets(),
-      unreadable,
+      problems,
       early: this.#early,
     }
   }
@@ -285,11 +297,12 @@ export class RunningQuery {
     return { ...compile, functionContext: { ...compile.functionContext, settings } }
   }
 
-  #takeUnreadable(): readonly UnreadableAt[] {
+  /** What went wrong with rows of the open cycle. */
+  #takeProblems(): RowProblems {
     const unreadable = this.#feed!.takeUnreadable()
     this.#unreadable += unreadable.length
     for (const record of unreadable) this.#sample({ kind: 'record-unreadable', ...record })
-    return unreadable
+    return { unreadable, failures: this.#expressionFailures.takeSamples() }
   }
 
   /** The cycle that was taken is durable. @param baseOffsets  one per changelog append of {@link takeCycle} */
@@ -302,6 +315,7 @@ export class RunningQuery {
     }
     this.#failures = 0
     this.#committedCounts = this.#takenCounts
+    this.#expressionFailures.committed()
     const results = this.#takenResults
     this.#takenResults = []
     if (this.spec.onResult !== undefined) for (const batch of results) this.spec.onResult(batch)
@@ -316,10 +330,10 @@ export class RunningQuery {
     this.#dirty = false
     this.#results = []
     this.#takenResults = []
-    const { rowsIn, rowsOut, unreadable, expressionErrors, dropped } = this.#committedCounts
+    const { rowsIn, rowsOut, unreadable, dropped } = this.#committedCounts
     this.#rowsBefore = { in: rowsIn, out: rowsOut }
     this.#unreadable = unreadable
-    this.#expressionErrors = expressionErrors
+    this.#expressionFailures.rollBack()
     this.#dropped = { ...dropped }
   }
 
@@ -389,9 +403,10 @@ export class RunningQuery {
   }
 
   #expressionFailed(batch: Batch, row: number, error: unknown): void {
-    this.#expressionErrors++
+    const place = placeOf(batch, row)
     const timestampMs = batch.timestamps[row]!
-    this.#sample({ kind: 'expression-failed', place: placeOf(batch, row), timestampMs, error })
+    this.#expressionFailures.add(place, timestampMs, error)
+    this.#sample({ kind: 'expression-failed', place, timestampMs, error })
   }
 
   #sample(problem: QueryProblem): void {

@@ -10,7 +10,7 @@ import type { FormatName } from '../plan/data-source.ts'
 import type { SinkSpec } from '../plan/plan-node.ts'
 import type { SqlValue } from '../plan/sql-value.ts'
 import type { Batch } from './batch.ts'
-import { timestampReader } from './event-time.ts'
+import { EVENT_TIME_MS_MAX, timestampReader } from './event-time.ts'
 
 /**
  * Encodes a query's result into record batches, one writer per partition of the sink's topic; held in
@@ -138,9 +138,9 @@ export class Sink {
     const value = batch.value(this.#timeColumn, row)
     try {
       const timestampMs = value === null ? -1 : this.#timeOf!(value)
-      if (timestampMs < 0)
-        this.#onBadTimestamp(batch, row, `the TIMESTAMP column holds ${String(value as number)}`)
-      return timestampMs
+      if (timestampMs >= 0 && timestampMs <= EVENT_TIME_MS_MAX) return timestampMs
+      this.#onBadTimestamp(batch, row, `the TIMESTAMP column holds ${String(value as number)}`)
+      return -1
     } catch (error) {
       this.#onBadTimestamp(batch, row, (error as Error).message)
       return -1

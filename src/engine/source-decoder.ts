@@ -2,7 +2,7 @@ import type { ArrayMemory } from '../base/array-memory.ts'
 import { assert } from '../base/assert.ts'
 import type { ColumnDecoder, DecodeFailure, Format } from '../formats/format.ts'
 import { ValueVector, type Vector } from '../formats/vector.ts'
-import { timestampReader } from './event-time.ts'
+import { EVENT_TIME_MS_MAX, timestampReader } from './event-time.ts'
 import type { RecordColumns } from '../log/records.ts'
 import type { DataSource, FormatName } from '../plan/data-source.ts'
 import type { SqlValue } from '../plan/sql-value.ts'
@@ -30,7 +30,7 @@ const NO_ROWS = new Float64Array(0)
  * Turns the records of one source into batches: key and value columns, header columns, event time and,
  * for windowed keys, the window. Decodes only columns in `wanted`.
  *
- * Records that don't decode, or whose event time can't be told or is negative, are left out of the
+ * Records that don't decode, or whose event time can't be told or is out of range, are left out of the
  * batch's selection and listed.
  */
 export class SourceDecoder {
@@ -187,7 +187,10 @@ export class SourceDecoder {
       }
     }
     for (let row = 0; row < count; row++) {
-      if (timestamps[row]! < 0) fail(row, 'timestamp', `Event time ${timestamps[row]} is negative.`)
+      const timestampMs = timestamps[row]!
+      if (timestampMs < 0) fail(row, 'timestamp', `Event time ${timestampMs} is negative.`)
+      else if (timestampMs > EVENT_TIME_MS_MAX)
+        fail(row, 'timestamp', `Event time ${timestampMs} is out of range.`)
     }
     return timestamps
   }

@@ -8,11 +8,10 @@ import type { WorkerState } from '../state/worker-state.ts'
 import type { Batch } from './batch.ts'
 import type { CompileContext } from './compile/cursor.ts'
 import { CycleCommit, type CycleOutcome, type TakenQuery } from './cycle-commit.ts'
-import type { UnreadableAt } from './input-feed.ts'
 import type { ReadRange } from './operator.ts'
 import { inOrderOfData } from './order-of-data.ts'
 import type { QuerySpec } from './query-spec.ts'
-import { RunningQuery, type QueryProblem, type QueryStatus } from './running-query.ts'
+import { RunningQuery, type QueryProblem, type QueryStatus, type RowProblems } from './running-query.ts'
 import { SharedReader } from './shared-reader.ts'
 
 export interface WorkerOptions {
@@ -28,7 +27,7 @@ export interface WorkerOptions {
   readonly cache: boolean
   readonly compatibility: boolean
   /** Turns what went wrong with records into records of the processing log, in the cycle's own commit. */
-  readonly describeProblems: (queryId: string, unreadable: readonly UnreadableAt[]) => readonly GroupAppend[]
+  readonly describeProblems: (queryId: string, problems: RowProblems) => readonly GroupAppend[]
   readonly onProblem: (queryId: string, problem: QueryProblem) => void
 }
 
@@ -275,8 +274,8 @@ export class Worker {
       if (!query.isRunning || !query.isDirty) continue
       const cycle = await this.#guarded(query, () => query.takeCycle())
       if (cycle === undefined) continue
-      const { changelogs, outputs, offsets, unreadable, early } = cycle
-      const entries = unreadable.length === 0 ? [] : this.#options.describeProblems(query.spec.id, unreadable)
+      const { changelogs, outputs, offsets, problems, early } = cycle
+      const entries = this.#options.describeProblems(query.spec.id, problems)
       taken.push({
         query,
         appends: [...changelogs, ...outputs, ...entries],

@@ -83,13 +83,16 @@ export function cleanBatch(
     }
   }
   const varlong = (): number => {
-    let z = 0
-    for (let scale = 1; ; scale *= 128) {
-      const byte = data[at++]
-      if (byte === undefined || scale > 2 ** 70) throw malformed(baseOffset)
-      z += (byte & 0x7f) * scale
-      if (byte < 0x80) return z % 2 === 0 ? z / 2 : -(z + 1) / 2
+    const first = data[at++]
+    if (first === undefined) throw malformed(baseOffset)
+    let magnitude = (first & 0x7f) >>> 1
+    let byte: number | undefined = first
+    for (let scale = 64; byte > 0x7f; scale *= 128) {
+      byte = data[at++]
+      if (byte === undefined || scale > 2 ** 69) throw malformed(baseOffset)
+      magnitude += (byte & 0x7f) * scale
     }
+    return (first & 1) === 1 ? -magnitude - 1 : magnitude
   }
   for (let i = 0; i < count; i++) {
     const recordStart = at

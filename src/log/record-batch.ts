@@ -176,7 +176,12 @@ export class RecordBatchWriter {
     bodyBytes += encodedHeaders === null ? 1 : encodedHeaders.length
 
     // 30: the length, the two deltas and some slack, at their longest.
-    if (this.#batchStart >= 0 && this.#length - this.#batchStart + bodyBytes + 30 > this.#target)
+    if (
+      this.#batchStart >= 0 &&
+      (this.#length - this.#batchStart + bodyBytes + 30 > this.#target ||
+        // Times too far apart for an exact delta.
+        !Number.isSafeInteger(timestampMs - this.#baseTimestampMs))
+    )
       this.#closeBatch()
     if (this.#batchStart < 0) this.#openBatch(timestampMs)
     this.#reserve(bodyBytes + 30)
@@ -299,27 +304,32 @@ export function putVarint(bytes: Uint8Array, at: number, value: number): number 
   return at
 }
 
+/** Bytes of a safe integer as a zig-zag varint. */
 export function varlongBytes(value: number): number {
   if (value >= -0x40000000 && value < 0x40000000) return varintBytes(value)
-  let z = value >= 0 ? value * 2 : -value * 2 - 1
   let size = 1
-  while (z > 0x7f) {
-    z = Math.floor(z / 128)
-    size++
-  }
+  for (let rest = Math.floor(magnitude(value) / 64); rest > 0; rest = Math.floor(rest / 128)) size++
   return size
 }
 
 export function putVarlong(bytes: Uint8Array, at: number, value: number): number {
   if (value >= -0x40000000 && value < 0x40000000) return putVarint(bytes, at, value)
-  let z = value >= 0 ? value * 2 : -value * 2 - 1
-  while (z > 0x7f) {
-    const rest = Math.floor(z / 128)
-    bytes[at++] = (z - rest * 128) | 0x80
-    z = rest
+  // The sign's bit goes in front of the magnitude's without doubling it, which would not be exact.
+  const sign = value < 0 ? 1 : 0
+  const whole = magnitude(value)
+  let rest = Math.floor(whole / 64)
+  bytes[at++] = ((whole - rest * 64) << 1) | sign | (rest > 0 ? 0x80 : 0)
+  while (rest > 0) {
+    const next = Math.floor(rest / 128)
+    bytes[at++] = (rest - next * 128) | (next > 0 ? 0x80 : 0)
+    rest = next
   }
-  bytes[at++] = z
   return at
+}
+
+/** Zig-zag without its sign. */
+function magnitude(value: number): number {
+  return value < 0 ? -value - 1 : value
 }
 
 function putBytes(into: Uint8Array, at: number, from: Uint8Array, start: number, end: number): number {

@@ -120,15 +120,16 @@ export function walkRecords(
       if (byte < 0x80) {
         timestampDelta = (byte >>> 1) ^ -(byte & 1)
       } else {
-        // Up to 64 bits: as a double, exact up to 2^53.
-        let low = byte & 0x7f
-        let scale = 128
+        // Up to 64 bits: as a double, exact up to 2^53. The first bit is the sign.
+        const isNegative = (byte & 1) === 1
+        let magnitude = (byte & 0x7f) >>> 1
+        let scale = 64
         do {
           byte = data[at++]!
-          low += (byte & 0x7f) * scale
+          magnitude += (byte & 0x7f) * scale
           scale *= 128
-        } while (byte > 0x7f && scale < 2 ** 70)
-        timestampDelta = low % 2 === 0 ? low / 2 : -(low + 1) / 2
+        } while (byte > 0x7f && scale < 2 ** 69)
+        timestampDelta = isNegative ? -magnitude - 1 : magnitude
       }
 
       byte = data[at++]!

@@ -46,7 +46,12 @@ import { encodeSchemas, readSchemas, SCHEMAS_TOPIC } from './stored-schemas.ts'
 import { prepareSchemas } from './statement-schemas.ts'
 import { DEFINITIONS_TOPIC, encodeChanges, readDefinitions } from './definitions.ts'
 import type { Effects } from './effects.ts'
-import { PROCESSING_LOG, PROCESSING_LOG_TOPIC, processingLogEntries } from './processing-log.ts'
+import {
+  PROCESSING_LOG,
+  PROCESSING_LOG_TOPIC,
+  processingLogEntries,
+  readsProcessingLog,
+} from './processing-log.ts'
 import { materialisingQuery, pullRows, readRangeFor } from './pull-query.ts'
 import { PushQueryRun } from './push-query.ts'
 import type { PushQueryStatus, QueryStatus } from './query-status.ts'
@@ -347,7 +352,6 @@ const WHY_DROPPED: Readonly<Record<DropReason, string>> = {
   'null-key': 'its key is null',
   'null-value': 'it has no value',
   expired: 'what it belongs to is forgotten',
-  expression: 'an expression failed',
   'bad-timestamp': 'its time is out of range',
 }
 
@@ -482,7 +486,13 @@ class LogHost implements StatementHost {
         transactionBytesMax: options.transactionBytesMax ?? 16 * 1024 * 1024,
         cache: settings.get('cache.max.bytes.buffering') !== '0',
         compatibility: booleanSetting(settings, 'millrace.compatibility'),
-        describeProblems: processingLogEntries,
+        describeProblems: (id, problems) =>
+          processingLogEntries(
+            id,
+            problems.failures.length > 0 && readsProcessingLog(id, catalog.queries())
+              ? { ...problems, failures: [] }
+              : problems,
+          ),
         onProblem,
       })
       const host = new LogHost({
@@ -539,6 +549,7 @@ class LogHost implements StatementHost {
             ...(status !== undefined && status.unreadable > 0 ? { undecodable: status.unreadable } : {}),
           },
           expressionErrors: status?.expressionErrors ?? 0,
+          expressionErrorReasons: status?.expressionErrorReasons ?? {},
           lag: status?.lag ?? 0,
           eventTimeMs: status?.eventTimeMs ?? null,
           nextTimerMs: status?.nextTimerMs ?? null,

@@ -28,7 +28,10 @@ export interface QueryCounters {
   readonly recordsOut: number
   /** Rows that counted for nothing, by reason (late, null-key, undecodable …). */
   readonly dropped: Readonly<Record<string, number>>
+  /** How many expressions failed on rows; samples are in the stream PROCESSING_LOG. */
   readonly expressionErrors: number
+  /** The same by reason: a message without what it quotes. */
+  readonly expressionErrorReasons: Readonly<Record<string, number>>
   /** Records of its inputs not yet consumed and committed. */
   readonly lag: number
   /** Highest event time it has seen, epoch ms; null: none yet. */

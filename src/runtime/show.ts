@@ -284,6 +284,7 @@ export function explainQuery(id: string, shown: Shown): string {
     `Records in: ${counters.recordsIn}, out: ${counters.recordsOut}, lag: ${counters.lag}`,
     ...(dropped === '' ? [] : [`Dropped: ${dropped}`]),
     ...(counters.expressionErrors === 0 ? [] : [`Expression errors: ${counters.expressionErrors}`]),
+    ...Object.entries(counters.expressionErrorReasons).map(([reason, count]) => `  ${count}: ${reason}`),
     '',
     printPlan(query.plan),
   ].join('\n')

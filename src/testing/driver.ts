@@ -262,6 +262,7 @@ class DriverHost implements StatementHost {
         recordsOut: 0,
         dropped: {},
         expressionErrors: 0,
+        expressionErrorReasons: {},
         lag: 0,
         eventTimeMs: null,
         nextTimerMs: null,

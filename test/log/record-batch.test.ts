@@ -152,6 +152,14 @@ describe('record batch', () => {
     },
   )
 
+  test.prop([fc.array(fc.maxSafeInteger(), { minLength: 1, maxLength: 8 })])(
+    'times as far apart as may be are read back as they were',
+    (times) => {
+      const written = times.map((timestampMs) => ({ timestampMs, key: null, value: utf8('x'), headers: [] }))
+      expect(read(write(new RecordBatchWriter(), written)).map((r) => r.timestampMs)).toEqual(times)
+    },
+  )
+
   test('batches of an aborted transaction are left out', () => {
     const producer = { id: 7, epoch: 0, baseSequence: 0, transactional: true }
     const one: Record = { timestampMs: 1, key: null, value: utf8('x'), headers: [] }

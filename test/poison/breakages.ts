@@ -1,0 +1,25 @@
+import type { Breakage } from '../base/broken-build.ts'
+
+/** Builds that the battery must catch. */
+export const BREAKAGES: Readonly<Record<string, Breakage>> = {
+  'untold-records': {
+    file: 'engine/worker.ts',
+    from: '...outputs, ...entries]',
+    to: '...outputs]',
+  },
+  'told-again': {
+    file: 'engine/input-feed.ts',
+    from: 'return this.#unreadable.splice(0)',
+    to: 'return this.#unreadable.slice(0)',
+  },
+  'any-event-time': {
+    file: 'engine/source-decoder.ts',
+    from: 'timestampMs > EVENT_TIME_MS_MAX',
+    to: 'timestampMs > Infinity',
+  },
+  'whole-reasons': {
+    file: 'runtime/processing-log.ts',
+    from: 'reason.length > REASON_LENGTH_MAX',
+    to: 'reason.length > Infinity',
+  },
+}
