@@ -72,6 +72,8 @@ export interface CheckpointTransactionalId {
   readonly timeoutMs: number
   /** When its open transaction began, or null. */
   readonly openSinceMs: number | null
+  /** When it was last heard of; missing in checkpoints of versions that did not say. */
+  readonly usedMs?: number
   readonly pendingOffsets: readonly { readonly group: string; readonly offsets: readonly StoredOffset[] }[]
 }
 

@@ -26,8 +26,15 @@ import { walkRecords } from './walk-records.ts'
 const KEY_BYTES_MAX = 128 * 1024 * 1024
 const SLICE_BYTES = 256 * 1024
 const WRITE_BYTES = 1024 * 1024
-/** Waits this many times as long as it worked: the thread has readers and writers to serve. */
-const REST_PER_WORK = 3
+/**
+ * Waits so many times as long as it worked: the thread has readers and writers to serve. The more is dirty, the
+ * less it waits, so that no load outgrows it.
+ */
+const REST_PER_WORK = [
+  { dirtyBytesMax: 64 * 1024 * 1024, rest: 3 },
+  { dirtyBytesMax: 256 * 1024 * 1024, rest: 1 },
+  { dirtyBytesMax: Infinity, rest: 0.25 },
+] as const
 /** A dirty active segment is sealed from this size on, or at this age. */
 const ROLL_BYTES_MIN = 1024 * 1024
 const ROLL_AGE_MS = 10 * 60 * 1000
@@ -40,6 +47,9 @@ export interface CleaningState {
   readonly due: boolean
   /** Whether the active segment should be sealed, so that a later pass can clean it. */
   readonly roll: boolean
+  /** Written since the last pass. */
+  readonly dirtyBytes: number
+  readonly dirtyRatio: number
 }
 
 export interface CleaningRules {
@@ -78,7 +88,7 @@ export function cleaningState(
   const ratioMin = numericSetting(config, 'min.cleanable.dirty.ratio')
   const cleanable: Segment[] = []
   let total = 0
-  let dirty = 0
+  const dirty = partition.dirtyBytes
   let dirtySinceMs = Infinity
   let open = true
   for (const segment of segments) {
@@ -92,7 +102,6 @@ export function cleaningState(
     if (open) cleanable.push(segment)
     total += segment.bytes
     if (end > cleanedTo && segment.bytes > 0) {
-      dirty += segment.bytes
       dirtySinceMs = Math.min(dirtySinceMs, segment.createdMs)
     }
   }
@@ -100,6 +109,8 @@ export function cleaningState(
   const lastCleanable = cleanable.at(-1)
   const active = segments.at(-1)
   return {
+    dirtyBytes: dirty,
+    dirtyRatio: total === 0 ? 0 : dirty / total,
     segments: cleanable,
     due: reached && lastCleanable !== undefined && partition.endOf(lastCleanable) > cleanedTo,
     roll:
@@ -209,7 +220,7 @@ export class Cleaner {
           if (start >= 0) keys.set(columns.bytes, start, columns.keyEnds[i]!, columns.offsets[i]!)
         }
         if (keys.full) return nextOffsetAfter(slice)
-        startedMs = await this.#rest(startedMs)
+        startedMs = await this.#rest(startedMs, partition)
         if (this.#stopped()) return null
       }
     }
@@ -245,7 +256,7 @@ export class Cleaner {
             if (kept !== null) await out.put(kept)
             at = end
           }
-          startedMs = await this.#rest(startedMs)
+          startedMs = await this.#rest(startedMs, partition)
           if (this.#stopped()) return null
         }
       }
@@ -263,8 +274,9 @@ export class Cleaner {
   }
 
   /** Lets others have the thread for a while. @returns when work goes on */
-  async #rest(startedMs: number): Promise<number> {
-    const restMs = Math.min(100, (this.#clock.monotonicMs() - startedMs) * REST_PER_WORK)
+  async #rest(startedMs: number, partition: Partition): Promise<number> {
+    const { rest } = REST_PER_WORK.find(({ dirtyBytesMax }) => partition.dirtyBytes <= dirtyBytesMax)!
+    const restMs = Math.min(100, (this.#clock.monotonicMs() - startedMs) * rest)
     if (restMs >= 1 && !this.#stopped()) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve

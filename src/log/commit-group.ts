@@ -5,6 +5,7 @@ import { frameBytes } from './journal.ts'
 import { encodeEntry, type JournalEntry } from './journal-entry.ts'
 import type { CommitGroup, CommittedOffset } from './log.ts'
 import type { LogState, Topic } from './log-state.ts'
+import { recompressed } from './recompress.ts'
 import type { StoredOffset } from './stored.ts'
 import { createTopicEntry } from './topic-entries.ts'
 
@@ -35,9 +36,10 @@ export function planGroup(
   const topicOf = (name: string): Topic => created.get(name) ?? existingTopic(state, name)
 
   // Everything that can be refused comes before the first reservation.
-  const appends = group.appends.map(({ topic, partition, batches }) =>
-    checkAppend(partitionIn(topicOf(topic), partition), topicOf(topic), batches),
-  )
+  const appends = group.appends.map(({ topic: name, partition, batches }) => {
+    const topic = topicOf(name)
+    return checkAppend(partitionIn(topic, partition), topic, recompressed(batches, topic.config))
+  })
   const offsets = group.offsets.map(({ group: name, offsets: given }): JournalEntry => ({
     kind: 'offsets',
     group: name,
@@ -47,9 +49,13 @@ export function planGroup(
     kind: 'delete-topic',
     id: topicOf(name).id,
   }))
+  const forgotten = (group.deleteGroups ?? []).map((name): JournalEntry => ({
+    kind: 'delete-group',
+    group: name,
+  }))
 
   // What goes with the records must fit into one frame, however the records get there.
-  const besides = [...entries, ...offsets, ...deleted].map(encodeEntry)
+  const besides = [...entries, ...offsets, ...deleted, ...forgotten].map(encodeEntry)
   if (frameBytes(besides) + appends.length * 100 > frameBytesMax / 2) {
     throw new StorageError('LOG_GROUP_TOO_LARGE', {
       message: 'A commit holds too many offsets, topics or partitions for one frame of the journal.',
@@ -62,7 +68,7 @@ export function planGroup(
     baseOffsets.push(entry.baseOffset)
     if (entry.length > 0) entries.push(entry)
   }
-  entries.push(...offsets, ...deleted)
+  entries.push(...offsets, ...deleted, ...forgotten)
   return { entries, baseOffsets }
 }
 
@@ -70,6 +76,7 @@ export function planGroup(
 export function storedOffsets(
   given: readonly CommittedOffset[],
   topicOf: (name: string) => Topic,
+  nowMs?: number,
 ): StoredOffset[] {
   return given.map(({ topic, partition, offset, metadata = '' }) => {
     const found = topicOf(topic)
@@ -84,6 +91,6 @@ export function storedOffsets(
         message: `The metadata of a committed offset has more than ${METADATA_BYTES_MAX} bytes.`,
       })
     }
-    return { topicId: found.id, partition, offset, metadata }
+    return { topicId: found.id, partition, offset, metadata, ...(nowMs === undefined ? {} : { atMs: nowMs }) }
   })
 }

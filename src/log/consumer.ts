@@ -13,7 +13,8 @@ import type {
 } from './log.ts'
 import { walkRecords } from './walk-records.ts'
 
-const FETCH_BYTES = 1024 * 1024
+const FETCH_BYTES_MAX = 50 * 1024 * 1024
+const PARTITION_FETCH_BYTES_MAX = 1024 * 1024
 const KEEP_ALIVE_MS = 1 << 30
 
 /** A partition this consumer reads. */
@@ -57,6 +58,7 @@ export class LogConsumer implements Consumer {
   #wake: (() => void) | null = null
   #wokenUp = false
   #pendingCommit: Promise<void> = Promise.resolve()
+  #expiredUnread = 0
 
   constructor(log: Log, coordinator: GroupCoordinator, clock: Clock, options: ConsumerOptions) {
     this.#log = log
@@ -78,7 +80,8 @@ export class LogConsumer implements Consumer {
     if (this.#subscription === null && this.#readings.size > 0) throw mixed()
     this.#subscription = topics instanceof RegExp ? topics : [...new Set(topics)]
     this.#lastPollMs = this.#clock.nowMs()
-    this.#join()
+    if (this.#memberId === null) this.#join()
+    else this.#coordinator.subscribed(this.#options.group, this.#memberId)
   }
 
   unsubscribe(): void {
@@ -179,12 +182,13 @@ export class LogConsumer implements Consumer {
   async #fetch(): Promise<ConsumedRecord[]> {
     const recordsMax = this.#options.maxPollRecords ?? 500
     const records: ConsumedRecord[] = []
+    let bytesLeft = this.#options.fetchBytesMax ?? FETCH_BYTES_MAX
     const readings = [...this.#readings.values()]
     const first = this.#turn++
     for (let i = 0; i < readings.length && records.length < recordsMax; i++) {
       const reading = readings[(first + i) % readings.length]!
       if (reading.paused) continue
-      if (reading.buffered.length === 0) await this.#fill(reading)
+      if (reading.buffered.length === 0 && bytesLeft > 0) bytesLeft -= await this.#fill(reading, bytesLeft)
       // It may have been sought or given up meanwhile.
       if (this.#readings.get(partitionKey(reading.at)) !== reading || reading.paused) continue
       const taken = reading.buffered.splice(0, recordsMax - records.length)
@@ -195,27 +199,31 @@ export class LogConsumer implements Consumer {
     return records
   }
 
-  /** Reads what comes next in a partition into its buffer. */
-  async #fill(reading: Reading): Promise<void> {
+  /** Reads what comes next in a partition into its buffer. @returns how many bytes */
+  async #fill(reading: Reading, bytesMax: number): Promise<number> {
     const { topic, partition } = reading.at
     reading.position ??= await this.#startOf(reading.at)
     const from = reading.position
     let slice
     try {
-      slice = await this.#log.read(topic, partition, from, FETCH_BYTES, this.#isolation)
+      const { partitionFetchBytesMax = PARTITION_FETCH_BYTES_MAX } = this.#options
+      const bytes = Math.min(bytesMax, partitionFetchBytesMax)
+      slice = await this.#log.read(topic, partition, from, bytes, this.#isolation)
     } catch (cause) {
       const code = cause instanceof StorageError ? cause.code : ''
       // Deleted: the next rebalance takes it away.
       if (code === 'LOG_UNKNOWN_TOPIC' && this.#subscription !== null) {
         reading.readOffset = from
-        return
+        return 0
       }
       if (code !== 'LOG_OFFSET_OUT_OF_RANGE') throw cause
-      reading.position = await this.#reset(reading.at, cause)
-      reading.readOffset = reading.position
-      return
+      const offset = await this.#reset(reading.at, cause)
+      this.#noteReset(reading.at, from, offset)
+      reading.position = offset
+      reading.readOffset = offset
+      return 0
     }
-    if (reading.position !== from) return // Sought meanwhile.
+    if (reading.position !== from) return 0 // Sought meanwhile.
     const { bytes, count, keyStarts, keyEnds, valueStarts, valueEnds, timestamps, offsets, headers } =
       walkRecords(slice.bytes, from, slice.aborted)
     const part = (start: number, end: number): Uint8Array | null =>
@@ -232,6 +240,18 @@ export class LogConsumer implements Consumer {
       })
     }
     reading.readOffset = slice.nextOffset
+    return bytes.length
+  }
+
+  #noteReset(at: TopicPartition, wanted: number, offset: number): void {
+    const { logStart } = this.#log.ends(at.topic, at.partition)
+    const expired = Math.max(0, Math.min(logStart, offset) - wanted)
+    this.#expiredUnread += expired
+    this.#options.onReset?.({ topic: at.topic, partition: at.partition, wanted, offset, expired })
+  }
+
+  get expiredUnread(): number {
+    return this.#expiredUnread
   }
 
   async #startOf(at: TopicPartition): Promise<number> {
@@ -239,6 +259,9 @@ export class LogConsumer implements Consumer {
     if (group !== undefined) {
       const [committed] = this.committed([at])
       if (committed !== undefined) return committed.offset
+      if (this.#subscription !== null && this.#coordinator.isNewTo(group, at)) {
+        return this.#log.ends(at.topic, at.partition).logStart
+      }
     }
     return this.#reset(at, null)
   }

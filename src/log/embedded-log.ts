@@ -1,6 +1,7 @@
 import { StorageError } from '../base/errors.ts'
 import type { FileLock } from '../base/file-system.ts'
 import type { Random } from '../base/random.ts'
+import type { TopicPartition } from './assignors.ts'
 import { type CheckedAppend, existingTopic, partitionIn, reserveAppend, unknownTopic } from './append.ts'
 import { planGroup, storedOffsets } from './commit-group.ts'
 import { LogConsumer } from './consumer.ts'
@@ -41,6 +42,7 @@ interface EmbeddedLogParts extends Omit<LogWriterParts, 'condition'> {
   readonly random: Random
   readonly lock: FileLock
   readonly maintenanceEveryMs: number | undefined
+  readonly offsetsRetentionMs: number | undefined
 }
 
 /**
@@ -81,7 +83,9 @@ export class EmbeddedLog implements Log, LogCore {
       state,
       condition,
       writer: this.#writer,
+      groupCoordinator: this.groupCoordinator,
       everyMs: maintenanceEveryMs,
+      offsetsRetentionMs: parts.offsetsRetentionMs,
     })
   }
 
@@ -265,8 +269,19 @@ export class EmbeddedLog implements Log, LogCore {
 
   async deleteGroup(group: string): Promise<void> {
     await this.submit(() => {
-      this.groupCoordinator.assertEmpty(group)
+      this.groupCoordinator.checkCommit(group, null, [])
       return [{ kind: 'delete-group', group }]
+    })
+  }
+
+  async deleteOffsets(group: string, partitions: readonly TopicPartition[]): Promise<void> {
+    await this.submit(() => {
+      this.groupCoordinator.assertUnread(group, partitions)
+      const places = partitions.map(({ topic, partition }) => {
+        const { id } = this.topicOf(topic)
+        return { topicId: id, partition }
+      })
+      return [{ kind: 'delete-offsets', group, partitions: places }]
     })
   }
 
@@ -283,7 +298,7 @@ export class EmbeddedLog implements Log, LogCore {
   }
 
   storedOffsets(given: readonly CommittedOffset[]): StoredOffset[] {
-    return storedOffsets(given, (name) => this.topicOf(name))
+    return storedOffsets(given, (name) => this.topicOf(name), this.#parts.clock.nowMs())
   }
 
   consumer(options: ConsumerOptions = {}): Consumer {
@@ -328,7 +343,7 @@ export class EmbeddedLog implements Log, LogCore {
 
   async #close(): Promise<void> {
     this.#condition.beginClosing()
-    this.#writer.cancelSeal()
+    this.#writer.cancelTimers()
     this.coordinator.close()
     this.groupCoordinator.close()
     const { journal, files, lock } = this.#parts

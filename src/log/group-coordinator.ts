@@ -8,6 +8,7 @@ import {
   type TopicPartition,
 } from './assignors.ts'
 import type { GroupDescription, GroupMember } from './log.ts'
+import { isInternalName } from './topic-config.ts'
 
 export interface JoinRequest {
   readonly group: string
@@ -45,6 +46,13 @@ interface Group {
   /** Topics and their sizes as of the last assignment. */
   layout: string
   joined: number
+  /**
+   * How many partitions its topics had when its members asked for them. What comes later is new to the group, and
+   * read from its start.
+   */
+  readonly asked: Map<string, number>
+  /** When the last member went. */
+  emptySinceMs: number
 }
 
 /**
@@ -78,7 +86,7 @@ export class GroupCoordinator {
   join(request: JoinRequest): string {
     let group = this.#groups.get(request.group)
     if (group === undefined) {
-      group = { generation: 0, members: new Map(), layout: '', joined: 0 }
+      group = { generation: 0, members: new Map(), layout: '', joined: 0, asked: new Map(), emptySinceMs: 0 }
       this.#groups.set(request.group, group)
     }
     this.#expire(request.group)
@@ -92,6 +100,7 @@ export class GroupCoordinator {
     // In order of joining, so that assignors which sort members follow it.
     const memberId = `${request.clientId}-${String(++group.joined).padStart(10, '0')}`
     const topics = request.topics()
+    this.#noteAsked(group, topics)
     const deadlineMs = this.#clock.nowMs() + request.sessionTimeoutMs
     const member: Member = {
       memberId,
@@ -135,6 +144,7 @@ export class GroupCoordinator {
     const { group, member } = this.#member(groupName, memberId, instanceId)
     member.deadlineMs = this.#clock.nowMs() + member.request.sessionTimeoutMs
     const topics = member.request.topics()
+    this.#noteAppeared(group)
     if (topics.join() !== member.topics.join()) {
       member.topics = topics
       this.#assign(group)
@@ -165,6 +175,34 @@ export class GroupCoordinator {
     }
   }
 
+  /** A member asks for other topics than before. It is given them when it calls {@link reconcile}. */
+  subscribed(groupName: string, memberId: string): void {
+    const group = this.#groups.get(groupName)
+    const member = group?.members.get(memberId)
+    if (group !== undefined && member !== undefined) this.#noteAsked(group, member.request.topics(), member)
+  }
+
+  /** Whether a partition came into being while the group was reading its topic or waiting for it. */
+  isNewTo(groupName: string, { topic, partition }: TopicPartition): boolean {
+    return partition >= (this.#groups.get(groupName)?.asked.get(topic) ?? Infinity)
+  }
+
+  #noteAsked(group: Group, topics: readonly string[], member?: Member): void {
+    this.#noteAppeared(group, member)
+    for (const topic of topics) {
+      if (!group.asked.has(topic)) group.asked.set(topic, this.#partitionsOf(topic))
+    }
+  }
+
+  /** Topics that have come to match what members ask for, or were made anew, are wholly new to the group. */
+  #noteAppeared(group: Group, asking?: Member): void {
+    for (const member of group.members.values()) {
+      for (const topic of member === asking ? member.topics : member.request.topics()) {
+        if (!group.asked.has(topic) || this.#partitionsOf(topic) === 0) group.asked.set(topic, 0)
+      }
+    }
+  }
+
   /** Keeps the session alive. @throws as {@link reconcile} */
   heartbeat(groupName: string, memberId: string, instanceId: string | null): void {
     const { member } = this.#member(groupName, memberId, instanceId)
@@ -175,16 +213,18 @@ export class GroupCoordinator {
   leave(groupName: string, memberId: string): void {
     const group = this.#groups.get(groupName)
     if (group === undefined || !group.members.delete(memberId)) return
-    if (group.members.size > 0) this.#assign(group)
+    this.#membersLeft(group)
   }
 
   /**
    * Whether offsets may be committed.
    *
    * @param member null: nobody in particular, which needs a group without members
-   * @throws StorageError `LOG_GROUP_ACTIVE`, `LOG_UNKNOWN_MEMBER`, `LOG_FENCED_INSTANCE`, `LOG_ILLEGAL_GENERATION`
+   * @throws StorageError `LOG_GROUP_ACTIVE`, `LOG_UNKNOWN_MEMBER`, `LOG_FENCED_INSTANCE`, `LOG_ILLEGAL_GENERATION`,
+   *   `LOG_INTERNAL_GROUP`
    */
   checkCommit(groupName: string, member: GroupMember | null, partitions: readonly TopicPartition[]): void {
+    assertUsers(groupName)
     if (member === null) {
       this.assertEmpty(groupName)
       return
@@ -197,6 +237,20 @@ export class GroupCoordinator {
           foreign === undefined
             ? `Group ${groupName} has moved on: member ${member.memberId} commits for generation ${member.generation}, and is at ${known.generation}.`
             : `Member ${member.memberId} of group ${groupName} does not own topic ${foreign.topic}, partition ${foreign.partition}.`,
+      })
+    }
+  }
+
+  /** @throws StorageError `LOG_GROUP_ACTIVE` if a member reads one of the topics, `LOG_INTERNAL_GROUP` */
+  assertUnread(groupName: string, partitions: readonly TopicPartition[]): void {
+    assertUsers(groupName)
+    this.#expire(groupName)
+    for (const { memberId, topics } of this.#groups.get(groupName)?.members.values() ?? []) {
+      const read = partitions.find(({ topic }) => topics.includes(topic))
+      if (read === undefined) continue
+      throw new StorageError('LOG_GROUP_ACTIVE', {
+        message: `Group ${groupName} reads topic ${read.topic}: its member ${memberId} has subscribed to it.`,
+        hint: 'Stop its consumers first.',
       })
     }
   }
@@ -306,7 +360,24 @@ export class GroupCoordinator {
       group.members.delete(memberId)
       gone = true
     }
-    if (gone && group.members.size > 0) this.#assign(group)
+    if (gone) this.#membersLeft(group)
+  }
+
+  #membersLeft(group: Group): void {
+    if (group.members.size > 0) {
+      this.#assign(group)
+      return
+    }
+    group.asked.clear()
+    group.emptySinceMs = this.#clock.nowMs()
+  }
+
+  /** When a group was last without members, as far as this process knows; `Infinity`: it has some. */
+  emptySinceMs(groupName: string): number {
+    this.#expire(groupName)
+    const group = this.#groups.get(groupName)
+    if (group === undefined) return 0
+    return group.members.size > 0 ? Infinity : group.emptySinceMs
   }
 
   /** Sees to it that others hear of a dead member. */
@@ -327,4 +398,13 @@ export class GroupCoordinator {
   #notify(): void {
     for (const listener of this.#listeners) listener()
   }
+}
+
+/** @throws StorageError `LOG_INTERNAL_GROUP` */
+function assertUsers(group: string): void {
+  if (!isInternalName(group)) return
+  throw new StorageError('LOG_INTERNAL_GROUP', {
+    message: `The offsets of group ${group} are Millrace's own: they belong to the state of a query.`,
+    hint: 'To read its input again, drop the query and create it anew.',
+  })
 }

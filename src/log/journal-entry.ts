@@ -33,6 +33,11 @@ export type JournalEntry =
     }
   | { readonly kind: 'offsets'; readonly group: string; readonly offsets: readonly StoredOffset[] }
   | { readonly kind: 'delete-group'; readonly group: string }
+  | {
+      readonly kind: 'delete-offsets'
+      readonly group: string
+      readonly partitions: readonly Pick<StoredOffset, 'topicId' | 'partition'>[]
+    }
   | { readonly kind: 'claim'; readonly name: string; readonly epoch: number }
   /** Producer ids below `next` are spent. */
   | { readonly kind: 'producer-ids'; readonly next: number }
@@ -42,7 +47,10 @@ export type JournalEntry =
       readonly producerId: number
       readonly epoch: number
       readonly timeoutMs: number
+      /** Missing in older journals. */
+      readonly atMs?: number
     }
+  | { readonly kind: 'delete-transactional-id'; readonly transactionalId: string }
   /** Offsets of a group that count once the producer's open transaction commits. */
   | {
       readonly kind: 'pending-offsets'

@@ -12,12 +12,12 @@ import type {
   ProducerRecord,
 } from './log.ts'
 import type { LogState, Topic } from './log-state.ts'
-import type { ProducerCoordinator, ProducerIdentity } from './producer-coordinator.ts'
-import type { CompressionName } from './compression.ts'
-import { murmur2, partitionOf } from './murmur2.ts'
-import { BATCH_BYTES_TARGET, RecordBatchWriter } from './record-batch.ts'
+import type { ProducerCoordinator } from './producer-coordinator.ts'
+import { ProducerTarget } from './producer-target.ts'
+import { ProducerTransaction } from './producer-transaction.ts'
+import { RecordBatchWriter } from './record-batch.ts'
 import type { LogCore } from './request.ts'
-import { numericSetting, setting } from './topic-config.ts'
+import { setting } from './topic-config.ts'
 
 interface Waiting {
   readonly timestampMs: number
@@ -25,27 +25,53 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
-/** Records for one partition that have not been handed to the log. */
+/** Records for one partition that are answered together. */
+interface Collected {
+  readonly waiting: Waiting[]
+  /** About how much memory they take. */
+  bytes: number
+  /** When the first of them was sent, by the monotonic clock. */
+  readonly sinceMs: number
+  answered: boolean
+  /** Told when they are in the log, or never will be. Null: they are. */
+  flushing: (() => void)[] | null
+}
+
+/** Where records for one partition collect. */
 interface Accumulator {
   readonly topic: Topic
   readonly partition: number
   readonly writer: RecordBatchWriter
-  waiting: Waiting[]
+  /** Null: nothing waits here. */
+  collected: Collected | null
 }
 
-/** A topic records are sent to, with what each of them needs to know of it. */
-interface Target {
+interface Taken {
   readonly topic: Topic
-  readonly recordBytesMax: number
-  readonly compacted: boolean
-  /** How far before and after now a record's timestamp may lie; not asked under LogAppendTime. */
-  readonly beforeMsMax: number
-  readonly afterMsMax: number
-  /** One entry per partition that has had records. */
-  readonly accumulators: (Accumulator | undefined)[]
-  /** Where records without a key go for now; the next partition of round-robin; −1: not chosen. */
-  sticky: number
+  readonly partition: number
+  readonly batches: Uint8Array
+  readonly collected: Collected
 }
+
+/** Records handed to the log. */
+interface Sent {
+  readonly append: CheckedAppend
+  readonly collected: Collected
+  baseOffset: number
+  /** When they were appended, where that is the records' time; else null. */
+  appendedMs: number | null
+}
+
+/** A record that found no room in the buffer. */
+interface Blocked extends Omit<Waiting, 'timestampMs'> {
+  readonly record: ProducerRecord
+  readonly sinceMs: number
+}
+
+const BUFFER_BYTES_MAX = 32 * 1024 * 1024
+const BLOCK_MS_MAX = 60_000
+const IN_FLIGHT_MAX = 5
+const DELIVERY_TIMEOUT_MS = 120_000
 
 /**
  * Collects records per partition and hands them to the log, all that wait in one request. While a request is
@@ -55,25 +81,32 @@ interface Target {
 export class LogProducer implements Producer {
   readonly #log: LogCore
   readonly #state: LogState
-  readonly #coordinator: ProducerCoordinator
+  readonly #transaction: ProducerTransaction
   readonly #clock: Clock
   readonly #random: Random
   readonly #options: ProducerOptions
   readonly #acks: 0 | 1 | 'all'
   readonly #lingerMs: number
-  readonly #batchBytesMax: number
+  readonly #bufferBytesMax: number
+  readonly #blockMsMax: number
+  readonly #inFlightMax: number
+  readonly #deliveryTimeoutMs: number
   /** By topic name. */
-  readonly #targets = new Map<string, Target>()
+  readonly #targets = new Map<string, ProducerTarget>()
+  /** By topic id; one entry per partition that has had records. They keep the sequences. */
+  readonly #accumulators = new Map<string, (Accumulator | undefined)[]>()
   #ready: Accumulator[] = []
   #lingering: Timer | null = null
+  /** Whether a request waits for its turn; it takes all that has been collected by then. */
   #requested = false
-  /** Requests not answered yet, and who waits for them. */
   #inFlight = 0
-  #flushing: (() => void)[] = []
+  readonly #sent = new Set<Sent>()
+  #buffered = 0
+  #blocked: Blocked[] = []
+  #waitingForRoom: (() => void)[] = []
+  #expiry: Timer | null = null
+  #expiryMs = Infinity
   #closed = false
-  /** Of a transactional producer, from its first transaction on. */
-  #identity: ProducerIdentity | null = null
-  #transaction: 'none' | 'open' | 'failed' = 'none'
 
   constructor(
     log: LogCore,
@@ -85,195 +118,165 @@ export class LogProducer implements Producer {
   ) {
     this.#log = log
     this.#state = state
-    this.#coordinator = coordinator
+    this.#transaction = new ProducerTransaction(coordinator, options)
     this.#clock = clock
     this.#random = random
     this.#options = options
     this.#acks = options.acks ?? 'all'
     this.#lingerMs = options.lingerMs ?? 0
-    this.#batchBytesMax = Math.min(options.batchBytesMax ?? BATCH_BYTES_TARGET, BATCH_BYTES_TARGET)
+    this.#bufferBytesMax = options.bufferBytesMax ?? BUFFER_BYTES_MAX
+    this.#blockMsMax = options.maxBlockMs ?? BLOCK_MS_MAX
+    this.#inFlightMax = Math.max(1, options.maxInFlight ?? IN_FLIGHT_MAX)
+    this.#deliveryTimeoutMs = options.deliveryTimeoutMs ?? DELIVERY_TIMEOUT_MS
+    if (this.#deliveryTimeoutMs < this.#lingerMs) {
+      throw new TypeError('A producer whose lingerMs is above its deliveryTimeoutMs could deliver nothing.')
+    }
   }
 
   send(record: ProducerRecord): Promise<Delivery> {
     return new Promise((resolve, reject) => {
       try {
-        this.#accept(record, resolve, reject)
+        if (this.#closed)
+          throw new StorageError('LOG_PRODUCER_CLOSED', { message: 'The producer is closed.' })
+        if (this.#blocked.length === 0 && this.#hasRoom()) {
+          this.#accept(record, resolve, reject)
+        } else {
+          const sinceMs = this.#clock.monotonicMs()
+          this.#blocked.push({ record, resolve, reject, sinceMs })
+          this.#watchTime(sinceMs + this.#blockMsMax)
+        }
       } catch (error) {
         reject(error as Error)
       }
     })
   }
 
+  async ready(): Promise<void> {
+    if (this.#blocked.length === 0 && this.#hasRoom()) return
+    await new Promise<void>((resolve) => this.#waitingForRoom.push(resolve))
+  }
+
+  #hasRoom(): boolean {
+    return this.#buffered < this.#bufferBytesMax
+  }
+
   #accept(record: ProducerRecord, resolve: Waiting['resolve'], reject: Waiting['reject']): void {
-    if (this.#closed) throw new StorageError('LOG_PRODUCER_CLOSED', { message: 'The producer is closed.' })
-    if (this.#options.transactionalId !== undefined && this.#transaction === 'none') throw noTransaction()
+    this.#transaction.assertMaySend()
     const target = this.#target(record.topic)
-    const { topic } = target
+    const { topic, partitioner, batchBytesTarget } = target
     const { key, value, headers = null } = record
-    const size = (key?.length ?? 0) + (value?.length ?? 0) + 100
-    if (size > target.recordBytesMax) {
-      throw new StorageError('LOG_RECORD_TOO_LARGE', {
-        message: `A record of about ${size} bytes is larger than topic ${topic.name} takes (max.message.bytes is ${target.recordBytesMax}).`,
-      })
-    }
-    if (key === null && target.compacted) {
-      throw new StorageError('LOG_KEY_MISSING', {
-        message: `Topic ${topic.name} is compacted: its records need a key.`,
-      })
-    }
     const nowMs = this.#clock.nowMs()
     const timestampMs = record.timestampMs ?? nowMs
-    if (timestampMs < nowMs - target.beforeMsMax || timestampMs > nowMs + target.afterMsMax) {
-      throw new StorageError('LOG_INVALID_TIMESTAMP', {
-        message: `A record's timestamp ${timestampMs} is too far from now (${nowMs}) for topic ${topic.name}.`,
-        hint: 'The limits are message.timestamp.before.max.ms and message.timestamp.after.max.ms.',
-      })
-    }
-    const accumulator = this.#accumulator(target, record.partition ?? this.#partitionFor(target, key))
+    const size = target.check(record, timestampMs, nowMs)
+    const partition = record.partition ?? partitioner.partitionFor(topic.name, key, size)
+    const accumulator = this.#accumulator(target, partition)
     const { writer } = accumulator
-    if (writer.recordCount === 0) this.#ready.push(accumulator)
-    writer.append(timestampMs, key, 0, key?.length ?? 0, value, 0, value?.length ?? 0, headers)
-    if (this.#acks === 0) {
-      resolve({ topic: topic.name, partition: accumulator.partition, offset: -1, timestampMs })
-      accumulator.waiting.push(UNHEARD)
-    } else {
-      accumulator.waiting.push({ timestampMs, resolve, reject })
+    let { collected } = accumulator
+    if (collected === null) {
+      collected = { waiting: [], bytes: 0, sinceMs: this.#clock.monotonicMs(), answered: false, flushing: [] }
+      accumulator.collected = collected
+      this.#ready.push(accumulator)
+      this.#watchTime(collected.sinceMs + this.#deliveryTimeoutMs)
     }
-    const full = writer.byteLength >= this.#batchBytesMax
-    if (full && this.#options.partitioner !== 'round-robin') target.sticky = -1
-    if (this.#lingerMs === 0 || full) this.#request()
+    writer.append(timestampMs, key, 0, key?.length ?? 0, value, 0, value?.length ?? 0, headers)
+    collected.bytes += size
+    this.#buffered += size
+    if (this.#acks === 0) {
+      resolve({ topic: topic.name, partition, offset: -1, timestampMs })
+      collected.waiting.push(UNHEARD)
+    } else {
+      collected.waiting.push({ timestampMs, resolve, reject })
+    }
+    const full = writer.byteLength >= batchBytesTarget
+    if (full) partitioner.batchDone(partition)
+    if (this.#lingerMs === 0 || full || !this.#hasRoom()) this.#request()
     else this.#lingering ??= this.#clock.after(this.#lingerMs, () => this.#request())
   }
 
-  #target(name: string): Target {
+  #target(name: string): ProducerTarget {
     const known = this.#targets.get(name)
     const topic = this.#log.topicOf(name)
     if (known?.topic === topic) return known
-    const { config } = topic
-    const appendTime = setting(config, 'message.timestamp.type') === 'LogAppendTime'
-    const target: Target = {
-      topic,
-      recordBytesMax: numericSetting(config, 'max.message.bytes'),
-      compacted: setting(config, 'cleanup.policy').includes('compact'),
-      beforeMsMax: appendTime ? Infinity : numericSetting(config, 'message.timestamp.before.max.ms'),
-      afterMsMax: appendTime ? Infinity : numericSetting(config, 'message.timestamp.after.max.ms'),
-      // Of the same topic, altered: what has been collected and the sequences go on.
-      accumulators: known?.topic.id === topic.id ? known.accumulators : [],
-      sticky: -1,
-    }
+    const target = new ProducerTarget(topic, this.#options, this.#random)
     this.#targets.set(name, target)
+    // Of the same topic, altered: what has been collected and the sequences go on.
+    for (const accumulator of this.#accumulators.get(topic.id) ?? []) {
+      accumulator?.writer.adapt(target.batchBytesTarget, target.compression)
+    }
+    if (known !== undefined && known.topic.id !== topic.id) this.#accumulators.delete(known.topic.id)
     return target
   }
 
-  #accumulator({ topic, accumulators }: Target, partition: number): Accumulator {
-    let accumulator = accumulators[partition]
+  #accumulator({ topic, batchBytesTarget, compression }: ProducerTarget, partition: number): Accumulator {
+    let ofTopic = this.#accumulators.get(topic.id)
+    if (ofTopic === undefined) {
+      ofTopic = []
+      this.#accumulators.set(topic.id, ofTopic)
+    }
+    let accumulator = ofTopic[partition]
     if (accumulator === undefined) {
       partitionIn(topic, partition)
-      const own = setting(topic.config, 'compression.type')
-      const asked = own === 'producer' ? (this.#options.compression ?? 'none') : own
+      const { identity } = this.#transaction
       const writer = new RecordBatchWriter({
-        batchBytesTarget: Math.min(this.#batchBytesMax, numericSetting(topic.config, 'max.message.bytes')),
-        compression: asked === 'uncompressed' ? 'none' : (asked as CompressionName),
-        ...(this.#identity === null
+        batchBytesTarget,
+        compression,
+        ...(identity === null
           ? {}
           : {
               producer: {
-                id: this.#identity.producerId,
-                epoch: this.#identity.epoch,
+                id: identity.producerId,
+                epoch: identity.epoch,
                 baseSequence: 0,
                 transactional: true,
               },
             }),
       })
-      accumulator = { topic, partition, writer, waiting: [] }
-      accumulators[partition] = accumulator
+      accumulator = { topic, partition, writer, collected: null }
+      ofTopic[partition] = accumulator
     }
     return accumulator
-  }
-
-  #partitionFor(target: Target, key: Uint8Array | null): number {
-    const { partitions } = target.topic
-    const roundRobin = this.#options.partitioner === 'round-robin'
-    if (key !== null && !roundRobin) return partitionOf(murmur2(key), partitions)
-    if (target.sticky < 0) target.sticky = this.#random.below(partitions)
-    const chosen = target.sticky
-    if (roundRobin) target.sticky = (chosen + 1) % partitions
-    return chosen
   }
 
   /** Asks the log to take what has been collected, when its turn comes. */
   #request(): void {
     this.#lingering?.cancel()
     this.#lingering = null
-    if (this.#requested || this.#ready.length === 0) return
+    if (this.#requested || this.#ready.length === 0 || this.#inFlight >= this.#inFlightMax) return
     this.#requested = true
     this.#inFlight++
-    let taken: {
-      readonly append: CheckedAppend
-      readonly waiting: Waiting[]
-      baseOffset: number
-      /** When they were appended, where that is the records' time; else null. */
-      appendedMs: number | null
-    }[] = []
-    const fail = (error: unknown): void => {
-      if (this.#transaction === 'open') this.#transaction = 'failed'
-      if (this.#requested) {
-        // Refused before it was planned: what has been collected goes with it.
-        this.#requested = false
-        for (const { waiting } of this.#takeReady()) for (const one of waiting) one.reject(error)
+    let taken: Sent[] | null = null
+    const ended = (): void => {
+      this.#inFlight--
+      for (const sent of taken ?? []) {
+        this.#sent.delete(sent)
+        finished(sent.collected)
       }
-      for (const { waiting } of taken) for (const one of waiting) one.reject(error)
+      if (this.#lingering === null) this.#request()
       this.#settled()
     }
+    const fail = (error: unknown): void => {
+      // Refused before it was planned: what has been collected goes with it.
+      if (taken === null) this.#requested = false
+      for (const { collected } of taken ?? this.#takeReady()) this.#refuse(collected, error)
+      ended()
+    }
     const deliver = (): void => {
-      for (const { append, waiting, baseOffset, appendedMs } of taken) {
-        const { topic, partition } = append
-        for (let i = 0; i < waiting.length; i++) {
-          const { resolve } = waiting[i]!
-          const timestampMs = appendedMs ?? waiting[i]!.timestampMs
-          resolve({ topic: topic.name, partition: partition.number, offset: baseOffset + i, timestampMs })
-        }
-      }
+      for (const sent of taken ?? []) this.#deliver(sent)
     }
     this.#log.enqueue({
       bytes: () => this.#ready.reduce((sum, { writer }) => sum + writer.byteLength, 0),
       barrier: 'none',
       plan: () => {
         this.#requested = false
-        taken = []
+        taken = this.#checked(this.#takeReady())
         const entries: JournalEntry[] = []
-        const ready = this.#takeReady()
-        if (this.#identity !== null) {
-          try {
-            this.#coordinator.assertCurrent(this.#identity)
-          } catch (error) {
-            for (const { waiting } of ready) for (const one of waiting) one.reject(error)
-            throw error
+        for (const sent of taken) {
+          const entry = this.#log.reserve(sent.append)
+          sent.baseOffset = entry.baseOffset
+          if (setting(sent.append.topic.config, 'message.timestamp.type') === 'LogAppendTime') {
+            sent.appendedMs = entry.atMs
           }
-        }
-        for (const { topic: collectedFor, partition, batches, waiting } of ready) {
-          // Its settings may have changed since.
-          const topic = this.#state.topicById(collectedFor.id)
-          if (topic === undefined) {
-            const error = new StorageError('LOG_UNKNOWN_TOPIC', {
-              message: `Topic ${collectedFor.name} was deleted before the record was written.`,
-            })
-            for (const one of waiting) one.reject(error)
-            continue
-          }
-          taken.push({
-            append: checkAppend(partitionIn(topic, partition), topic, batches),
-            waiting,
-            baseOffset: -1,
-            appendedMs: null,
-          })
-        }
-        for (const one of taken) {
-          const entry = this.#log.reserve(one.append)
-          one.baseOffset = entry.baseOffset
-          if (setting(one.append.topic.config, 'message.timestamp.type') === 'LogAppendTime') {
-            one.appendedMs = entry.atMs
-          }
+          this.#sent.add(sent)
           entries.push(entry)
         }
         return entries
@@ -282,90 +285,185 @@ export class LogProducer implements Producer {
         if (this.#acks === 1) deliver()
       },
       done: () => {
-        if (this.#acks === 'all') deliver()
-        this.#settled()
+        deliver()
+        ended()
       },
       refused: fail,
       unknown: fail,
     })
   }
 
-  #takeReady(): { topic: Topic; partition: number; batches: Uint8Array; waiting: Waiting[] }[] {
+  #takeReady(): Taken[] {
     const ready = this.#ready
     this.#ready = []
     return ready.map((accumulator) => {
-      const { topic, partition, writer, waiting } = accumulator
-      accumulator.waiting = []
-      return { topic, partition, batches: writer.finish(), waiting }
+      const { topic, partition, writer } = accumulator
+      const collected = accumulator.collected!
+      accumulator.collected = null
+      this.#targets.get(topic.name)?.partitioner.batchDone(partition)
+      return { topic, partition, batches: writer.finish(), collected }
     })
   }
 
+  /** What of it may be appended; the rest is refused. */
+  #checked(ready: readonly Taken[]): Sent[] {
+    const taken: Sent[] = []
+    for (const { topic: collectedFor, partition, batches, collected } of ready) {
+      try {
+        this.#transaction.assertCurrent()
+        // Its settings may have changed since.
+        const topic = this.#state.topicById(collectedFor.id)
+        if (topic === undefined) {
+          throw new StorageError('LOG_UNKNOWN_TOPIC', {
+            message: `Topic ${collectedFor.name} was deleted before the record was written.`,
+          })
+        }
+        const append = checkAppend(partitionIn(topic, partition), topic, batches)
+        taken.push({ append, collected, baseOffset: -1, appendedMs: null })
+      } catch (error) {
+        this.#refuse(collected, error)
+      }
+    }
+    return taken
+  }
+
+  #deliver({ append, collected, baseOffset, appendedMs }: Sent): void {
+    if (!this.#answer(collected)) return
+    const { topic, partition } = append
+    collected.waiting.forEach(({ resolve, timestampMs }, i) => {
+      resolve({
+        topic: topic.name,
+        partition: partition.number,
+        offset: baseOffset + i,
+        timestampMs: appendedMs ?? timestampMs,
+      })
+    })
+  }
+
+  #refuse(collected: Collected, error: unknown): void {
+    if (!this.#answer(collected)) return
+    this.#transaction.fail()
+    for (const { reject } of collected.waiting) reject(error)
+    finished(collected)
+  }
+
+  /** @returns whether nobody has answered them before */
+  #answer(collected: Collected): boolean {
+    if (collected.answered) return false
+    collected.answered = true
+    this.#buffered -= collected.bytes
+    return true
+  }
+
+  /** Goes on with what waited for answers. */
   #settled(): void {
-    this.#inFlight--
-    if (this.#inFlight > 0 || this.#ready.length > 0) return
-    const flushing = this.#flushing
-    this.#flushing = []
-    for (const resolve of flushing) resolve()
+    while (this.#blocked.length > 0 && this.#hasRoom()) {
+      const { record, resolve, reject } = this.#blocked.shift()!
+      try {
+        this.#accept(record, resolve, reject)
+      } catch (error) {
+        reject(error)
+      }
+    }
+    if (this.#blocked.length > 0) return
+    if (this.#hasRoom()) for (const resolve of this.#waitingForRoom.splice(0)) resolve()
+  }
+
+  /** Sees to it that nobody waits for longer than was agreed. */
+  #watchTime(dueMs: number): void {
+    if (dueMs >= this.#expiryMs) return
+    this.#expiry?.cancel()
+    this.#expiryMs = dueMs
+    this.#expiry = this.#clock.after(Math.max(1, Math.ceil(dueMs - this.#clock.monotonicMs())), () => {
+      this.#expiryMs = Infinity
+      this.#expire()
+    })
+  }
+
+  *#unanswered(): Iterable<Collected> {
+    for (const { collected } of this.#ready) if (collected !== null) yield collected
+    for (const { collected } of this.#sent) yield collected
+  }
+
+  #expire(): void {
+    const nowMs = this.#clock.monotonicMs()
+    const isLate = ({ sinceMs }: Collected): boolean => sinceMs + this.#deliveryTimeoutMs <= nowMs
+    for (const { collected } of this.#sent) {
+      if (isLate(collected)) this.#refuse(collected, this.#timedOut('It may still be written.'))
+    }
+    this.#ready = this.#ready.filter((accumulator) => {
+      const collected = accumulator.collected!
+      if (!isLate(collected)) return true
+      accumulator.writer.clear()
+      accumulator.collected = null
+      this.#refuse(collected, this.#timedOut('It was not written.'))
+      return false
+    })
+    while (this.#blocked.length > 0 && this.#blocked[0]!.sinceMs + this.#blockMsMax <= nowMs) {
+      this.#blocked.shift()!.reject(
+        new StorageError('LOG_PRODUCER_BUFFER_FULL', {
+          message: `The producer's buffer (${this.#bufferBytesMax} bytes) was full for ${this.#blockMsMax} ms. The record was not written.`,
+          hint: 'Await ready() before sending, or raise bufferBytesMax.',
+        }),
+      )
+    }
+    for (const { sinceMs, answered } of this.#unanswered()) {
+      if (!answered) this.#watchTime(sinceMs + this.#deliveryTimeoutMs)
+    }
+    if (this.#blocked.length > 0) this.#watchTime(this.#blocked[0]!.sinceMs + this.#blockMsMax)
+    this.#settled()
+  }
+
+  #timedOut(outcome: string): StorageError {
+    return new StorageError('LOG_DELIVERY_TIMEOUT', {
+      message: `A record was not acknowledged within ${this.#deliveryTimeoutMs} ms. ${outcome}`,
+      hint: 'The state of the log tells why: the disk may be full or very slow.',
+    })
   }
 
   async flush(): Promise<void> {
+    while (this.#blocked.length > 0) await this.ready()
     this.#request()
-    if (this.#inFlight === 0) return
-    await new Promise<void>((resolve) => this.#flushing.push(resolve))
+    const unanswered = [...this.#unanswered()]
+    await Promise.all(
+      unanswered.map(
+        ({ flushing }) =>
+          new Promise<void>((resolve) => {
+            if (flushing === null) resolve()
+            else flushing.push(resolve)
+          }),
+      ),
+    )
   }
 
   async beginTransaction(): Promise<void> {
-    const { transactionalId, transactionTimeoutMs = 60_000 } = this.#options
-    if (transactionalId === undefined) {
-      throw new StorageError('LOG_NOT_TRANSACTIONAL', {
-        message: 'The producer has no transactional id, so it cannot begin a transaction.',
-      })
-    }
-    if (this.#transaction !== 'none') {
-      throw new StorageError('LOG_TRANSACTION_STATE', { message: 'A transaction is open already.' })
-    }
-    if (this.#identity === null) {
-      this.#identity = await this.#coordinator.initialise(transactionalId, transactionTimeoutMs)
-    } else {
-      this.#coordinator.assertCurrent(this.#identity)
-    }
-    this.#transaction = 'open'
+    await this.#transaction.begin()
   }
 
   async sendOffsets(group: string, offsets: readonly CommittedOffset[], member?: GroupMember): Promise<void> {
-    if (this.#transaction === 'none') throw noTransaction()
-    await this.#coordinator.addOffsets(this.#identity!, group, offsets, member)
+    await this.#transaction.sendOffsets(group, offsets, member)
   }
 
   async commitTransaction(): Promise<void> {
-    if (this.#transaction === 'none') throw noTransaction()
-    await this.flush()
-    if (this.#transaction === 'failed') {
-      throw new StorageError('LOG_TRANSACTION_FAILED', {
-        message: 'A record of the transaction was not written, so it cannot commit.',
-        hint: 'Abort the transaction and start it again.',
-      })
-    }
-    await this.#coordinator.end(this.#identity!, true)
-    this.#transaction = 'none'
+    await this.#transaction.end(true, () => this.flush())
   }
 
   async abortTransaction(): Promise<void> {
-    if (this.#transaction === 'none') throw noTransaction()
-    await this.flush()
-    await this.#coordinator.end(this.#identity!, false)
-    this.#transaction = 'none'
+    await this.#transaction.end(false, () => this.flush())
   }
 
   async close(): Promise<void> {
     if (this.#closed) return
-    await this.flush()
+    // Sends from now on are refused; those before it are waited for.
     this.#closed = true
+    await this.flush()
+    this.#expiry?.cancel()
   }
 }
 
-function noTransaction(): StorageError {
-  return new StorageError('LOG_TRANSACTION_STATE', { message: 'No transaction is open.' })
+function finished(collected: Collected): void {
+  for (const resolve of collected.flushing ?? []) resolve()
+  collected.flushing = null
 }
 
 const UNHEARD: Waiting = { timestampMs: 0, resolve: () => undefined, reject: () => undefined }

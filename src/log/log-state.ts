@@ -9,7 +9,7 @@ import type { TopicDescription } from './log.ts'
 import { Partition, type PartitionHome, type Segment } from './partition.ts'
 import type { SegmentIndex } from './segment-index.ts'
 import type { StoredOffset } from './stored.ts'
-import { isInternalTopic } from './topic-config.ts'
+import { isInternalName } from './topic-config.ts'
 
 export const TOPICS_DIRECTORY = 'topics'
 
@@ -26,6 +26,8 @@ export interface TransactionalId {
   epoch: number
   timeoutMs: number
   openSinceMs: number | null
+  /** When it was last heard of; 0: not known, by a version that did not say. */
+  usedMs: number
   pendingOffsets: { readonly group: string; readonly offsets: readonly StoredOffset[] }[]
 }
 
@@ -74,7 +76,7 @@ export class LogState {
     for (const { group, offsets } of stored.groups) this.#setOffsets(group, offsets)
     for (const { name, epoch } of stored.owners) this.#owners.set(name, epoch)
     for (const known of stored.transactionalIds) {
-      this.#addTransactionalId({ ...known, pendingOffsets: [...known.pendingOffsets] })
+      this.#addTransactionalId({ usedMs: 0, ...known, pendingOffsets: [...known.pendingOffsets] })
     }
     this.#producerIdNext = stored.producerIdNext
   }
@@ -201,7 +203,9 @@ export class LogState {
         if (segment !== null) effects.sealed.push({ partition, segment })
         for (const producerId of partition.producers.openProducerIds()) {
           const known = this.#byProducerId.get(producerId)
-          if (known !== undefined) known.openSinceMs ??= entry.atMs
+          if (known === undefined) continue
+          known.openSinceMs ??= entry.atMs
+          known.usedMs = entry.atMs
         }
         return
       }
@@ -211,6 +215,12 @@ export class LogState {
       case 'delete-group':
         this.#groups.delete(entry.group)
         return
+      case 'delete-offsets': {
+        const known = this.#groups.get(entry.group)
+        for (const { topicId, partition } of entry.partitions) known?.delete(`${topicId}:${partition}`)
+        if (known?.size === 0) this.#groups.delete(entry.group)
+        return
+      }
       case 'claim':
         this.#owners.set(entry.name, entry.epoch)
         return
@@ -218,7 +228,7 @@ export class LogState {
         this.#producerIdNext = entry.next
         return
       case 'transactional-id': {
-        const { transactionalId, producerId, epoch, timeoutMs } = entry
+        const { transactionalId, producerId, epoch, timeoutMs, atMs: usedMs = 0 } = entry
         const known = this.#transactionalIds.get(transactionalId)
         if (known === undefined) {
           this.#addTransactionalId({
@@ -227,19 +237,27 @@ export class LogState {
             epoch,
             timeoutMs,
             openSinceMs: null,
+            usedMs,
             pendingOffsets: [],
           })
         } else {
           this.#byProducerId.delete(known.producerId)
-          Object.assign(known, { producerId, epoch, timeoutMs })
+          Object.assign(known, { producerId, epoch, timeoutMs, usedMs })
           this.#byProducerId.set(producerId, known)
         }
+        return
+      }
+      case 'delete-transactional-id': {
+        const known = this.#transactionalIds.get(entry.transactionalId)
+        if (known !== undefined) this.#byProducerId.delete(known.producerId)
+        this.#transactionalIds.delete(entry.transactionalId)
         return
       }
       case 'pending-offsets': {
         const known = this.#byProducerId.get(entry.producerId)
         assert(known !== undefined, 'pending offsets belong to a transactional id')
         known.openSinceMs ??= entry.atMs
+        known.usedMs = entry.atMs
         known.pendingOffsets.push({ group: entry.group, offsets: entry.offsets })
         return
       }
@@ -305,7 +323,7 @@ export class LogState {
       { length: partitions },
       (_, number) => new Partition(home, number, stored[number]),
     )
-    return { id, name, config, partitions, internal: isInternalTopic(name), directory, parts, home }
+    return { id, name, config, partitions, internal: isInternalName(name), directory, parts, home }
   }
 
   #add(topic: Topic): void {

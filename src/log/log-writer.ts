@@ -5,6 +5,7 @@ import type { FileSystem } from '../base/file-system.ts'
 import type { CheckpointSlots } from './checkpoint.ts'
 import { Checkpointer } from './checkpointer.ts'
 import type { FilePool } from './file-pool.ts'
+import { FlushRule } from './flush-rule.ts'
 import { BLOCK_BYTES, groupBytes, type Journal } from './journal.ts'
 import { type AppendEntry, encodeEntry, type JournalEntry } from './journal-entry.ts'
 import { describeCause, isDiskFull, type LogCondition } from './log-condition.ts'
@@ -54,6 +55,9 @@ export class LogWriter {
   #running: Promise<void> | null = null
   readonly #background = new Set<Promise<void>>()
   #sealTimer: Timer | null = null
+  /** Only where syncing is left to the system. */
+  readonly #flushRule: FlushRule
+  #flushTimer: Timer | null = null
   /** Whether frames were written since the last seal or checkpoint. */
   #unsealed = false
   /** Of segments that the swap on its way brings. */
@@ -65,6 +69,7 @@ export class LogWriter {
     this.#state = parts.state
     this.#condition = parts.condition
     this.#published = published
+    this.#flushRule = new FlushRule(parts.state, parts.clock)
     this.#segmentFiles = new SegmentFiles(parts.fileSystem, parts.files, parts.directory, parts.state)
     const segmentFiles = this.#segmentFiles
     this.#checkpointer = new Checkpointer({ ...parts, segmentFiles }, (cause) => this.#fail(cause))
@@ -115,7 +120,9 @@ export class LogWriter {
     this.#sealTimer?.cancel()
     this.#sealTimer = null
     while (this.#queue.length > 0 && !this.#condition.hasFailed) await this.#round()
-    if (this.#condition.isUsable) this.#sealLater()
+    if (!this.#condition.isUsable) return
+    this.#sealLater()
+    this.#flushLater()
   }
 
   async #round(): Promise<void> {
@@ -163,6 +170,7 @@ export class LogWriter {
           this.#state.apply(entry, entry.kind === 'append' ? entry.bytes : null, effects)
         }
       }
+      if (durability === 'os' && this.#flushRule.written(appends)) await this.#flush()
     } catch (cause) {
       for (const { request } of taken) request.unknown(cause)
       this.#fail(cause)
@@ -180,6 +188,21 @@ export class LogWriter {
         }),
       )
     }
+  }
+
+  /** Syncs what topics do not want to leave to the system. */
+  async #flush(): Promise<void> {
+    this.#flushRule.synced()
+    await this.#onceThereIsSpace(() => this.checkpoint())
+  }
+
+  #flushLater(): void {
+    this.#flushTimer?.cancel()
+    const { leftMs } = this.#flushRule
+    if (leftMs === Infinity) return
+    this.#flushTimer = this.#parts.clock.after(leftMs, () => {
+      if (this.#condition.isUsable) this.#inBackground(this.#flush())
+    })
   }
 
   /** The requests of the next round, planned; those refused are answered. */
@@ -237,9 +260,13 @@ export class LogWriter {
    * behind it: the group is durable, so it can only go forward.
    */
   async #writeInline(appends: readonly AppendEntry[]): Promise<void> {
-    while (appends.length > 0) {
+    if (appends.length > 0) await this.#onceThereIsSpace(() => this.#segmentFiles.write(appends))
+  }
+
+  async #onceThereIsSpace(work: () => Promise<unknown>): Promise<void> {
+    for (;;) {
       try {
-        await this.#segmentFiles.write(appends)
+        await work()
         return
       } catch (cause) {
         if (!isDiskFull(cause) || this.#condition.isClosing) throw cause
@@ -346,7 +373,8 @@ export class LogWriter {
     })
   }
 
-  cancelSeal(): void {
+  cancelTimers(): void {
     this.#sealTimer?.cancel()
+    this.#flushTimer?.cancel()
   }
 }

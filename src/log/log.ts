@@ -101,11 +101,18 @@ export interface Log {
   /**
    * @param member whose commit this is: refused if it is not the owner of these partitions any more. Without
    *   one the group must have no members.
-   * @throws StorageError `LOG_UNKNOWN_MEMBER`, `LOG_ILLEGAL_GENERATION`, `LOG_FENCED_INSTANCE`, `LOG_GROUP_ACTIVE`
+   * @throws StorageError `LOG_UNKNOWN_MEMBER`, `LOG_ILLEGAL_GENERATION`, `LOG_FENCED_INSTANCE`, `LOG_GROUP_ACTIVE`,
+   *   `LOG_INTERNAL_GROUP` for a group of Millrace's own, whose offsets belong to a query's state
    */
   commitOffsets(group: string, offsets: readonly CommittedOffset[], member?: GroupMember): Promise<void>
-  /** Forgets a group's offsets. @throws StorageError `LOG_GROUP_ACTIVE` if it has members */
+  /** Forgets a group's offsets. @throws StorageError `LOG_GROUP_ACTIVE` if it has members, `LOG_INTERNAL_GROUP` */
   deleteGroup(group: string): Promise<void>
+  /**
+   * Forgets a group's offsets for these partitions.
+   *
+   * @throws StorageError `LOG_GROUP_ACTIVE` if a member reads their topic, `LOG_INTERNAL_GROUP`
+   */
+  deleteOffsets(group: string, partitions: readonly TopicPartition[]): Promise<void>
   /** Groups with members or committed offsets. */
   groups(): readonly string[]
   /** Who is in a group and who owns what; an empty one if nobody is. */
@@ -197,11 +204,19 @@ export interface ConsumerOptions {
   readonly clientId?: string
   /** One for all members of a group; default `range`. */
   readonly assignor?: AssignorName
-  /** Where to start without a committed offset, or if that is out of range; default `latest`. */
+  /**
+   * Where to start without a committed offset, or if that is out of range; default `latest`. Partitions that
+   * a topic gets while the group reads it, and topics that come to match its pattern, are read from their
+   * start all the same: nothing written before they are noticed is skipped.
+   */
   readonly offsetReset?: 'earliest' | 'latest' | 'none' | { readonly durationMs: number }
   readonly isolation?: Isolation
   /** Records one poll hands out at most; default 500. */
   readonly maxPollRecords?: number
+  /** Bytes one poll reads at most, beyond the first batch; default 50 MiB. */
+  readonly fetchBytesMax?: number
+  /** And of one partition; default 1 MiB. */
+  readonly partitionFetchBytesMax?: number
   /** On by default, in `poll`, on a rebalance and on close: what was handed out by the poll before counts as done. */
   readonly autoCommit?: boolean
   readonly autoCommitIntervalMs?: number
@@ -214,6 +229,16 @@ export interface ConsumerOptions {
   readonly onAssigned?: (partitions: readonly TopicPartition[]) => void | Promise<void>
   /** Others may have them already: nothing can be committed. */
   readonly onLost?: (partitions: readonly TopicPartition[]) => void | Promise<void>
+  /** Told when the place to read from is gone and the reset policy moves on: records may have expired unread. */
+  readonly onReset?: (reset: OffsetReset) => void
+}
+
+/** A place to read from that was out of range, and where reading goes on. */
+export interface OffsetReset extends TopicPartition {
+  readonly wanted: number
+  readonly offset: number
+  /** Offsets in between that were removed before they were read. */
+  readonly expired: number
 }
 
 export interface ConsumedRecord {
@@ -249,6 +274,8 @@ export interface Consumer {
   pause(partitions?: readonly TopicPartition[]): void
   resume(partitions?: readonly TopicPartition[]): void
   paused(): readonly TopicPartition[]
+  /** Records this consumer never saw because they were removed before it came to them. */
+  readonly expiredUnread: number
   /** Records between the position and the end. */
   lag(at: TopicPartition): Promise<number>
   committed(partitions: readonly TopicPartition[]): readonly CommittedOffset[]
@@ -273,6 +300,8 @@ export interface CommitGroup {
   /** Created before, deleted after the appends, in the same atomic step. */
   readonly createTopics?: readonly (TopicSpec & { readonly name: string })[]
   readonly deleteTopics?: readonly string[]
+  /** Groups of consumers whose offsets are forgotten. */
+  readonly deleteGroups?: readonly string[]
 }
 
 export interface GroupAppend {
@@ -291,12 +320,36 @@ export type CommitOutcome =
 export interface ProducerOptions {
   /** 0: answered when queued; 1: when written to the OS; 'all' (default): when durable. */
   readonly acks?: 0 | 1 | 'all'
+  /** How long to wait for more records before a batch goes; default 0. Under load batches grow by themselves. */
   readonly lingerMs?: number
+  /** A batch of so many bytes goes at once; default and at most 1,000,000, and below the topic's `max.message.bytes`. */
   readonly batchBytesMax?: number
+  /** Records collected and on their way take about so much memory at most; default 32 MiB. */
+  readonly bufferBytesMax?: number
+  /** How long a send waits for room in the buffer before it is refused; default 60 s. */
+  readonly maxBlockMs?: number
+  /** Requests on their way to the log; default 5. Order within a partition is kept with any number. */
+  readonly maxInFlight?: number
+  /** A record not answered for so long is given up; default 2 min. */
+  readonly deliveryTimeoutMs?: number
+  /** Of topics whose `compression.type` is `producer`; default none. */
   readonly compression?: 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
-  readonly partitioner?: 'murmur2' | 'round-robin'
+  /**
+   * Where records go that name no partition. `murmur2` (default): by the hash of the key, as with Kafka's Java
+   * client; without a key as `sticky`. `sticky`: to one partition until a batch is filled, then to another,
+   * whatever their keys. `round-robin`: in turn. Or a function of one's own.
+   */
+  readonly partitioner?: 'murmur2' | 'sticky' | 'round-robin' | ((record: UnplacedRecord) => number)
   readonly transactionalId?: string
   readonly transactionTimeoutMs?: number
+}
+
+/** What a partitioner of one's own decides by. */
+export interface UnplacedRecord {
+  readonly topic: string
+  readonly key: Uint8Array | null
+  /** How many the topic has. */
+  readonly partitions: number
 }
 
 export interface RecordHeader {
@@ -324,8 +377,14 @@ export interface Delivery {
 }
 
 export interface Producer {
-  /** Resolves as `acks` says. Back-pressure: awaiting every promise is not needed, awaiting `flush` now and then is. */
+  /**
+   * Resolves as `acks` says. Records keep their order per partition whether or not sends are awaited.
+   *
+   * @throws StorageError what the topic does not take; `LOG_PRODUCER_BUFFER_FULL`, `LOG_DELIVERY_TIMEOUT`
+   */
   send(record: ProducerRecord): Promise<Delivery>
+  /** Back-pressure: resolves when there is room in the buffer. Awaited before a send, no send has to wait. */
+  ready(): Promise<void>
   /** Resolves when everything sent so far is answered. */
   flush(): Promise<void>
   /** With a transactional id: fences older producers of that id. */

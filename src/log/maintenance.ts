@@ -2,6 +2,8 @@ import type { Clock, Timer } from '../base/clock.ts'
 import { crashPoint } from '../base/crash-points.ts'
 import type { FileSystem } from '../base/file-system.ts'
 import { Cleaner, cleaningState, type Trim } from './cleaner.ts'
+import type { GroupCoordinator } from './group-coordinator.ts'
+import { forgetIdleProducers, idleEntries } from './idle.ts'
 import type { JournalEntry } from './journal-entry.ts'
 import { describeCause, isDiskFull, type LogCondition } from './log-condition.ts'
 import type { LogState, Topic } from './log-state.ts'
@@ -12,6 +14,12 @@ import { numericSetting, setting } from './topic-config.ts'
 
 /** How often cleaner and retention look for work. */
 const EVERY_MS = 15_000
+const OFFSETS_RETENTION_MS = 7 * 24 * 60 * 60 * 1000
+
+interface Place {
+  readonly topic: Topic
+  readonly partition: Partition
+}
 
 interface MaintenanceParts {
   readonly fileSystem: FileSystem
@@ -19,7 +27,9 @@ interface MaintenanceParts {
   readonly state: LogState
   readonly condition: LogCondition
   readonly writer: LogWriter
+  readonly groupCoordinator: GroupCoordinator
   readonly everyMs: number | undefined
+  readonly offsetsRetentionMs: number | undefined
 }
 
 /** Compaction and retention: what becomes of records once they are in the log. */
@@ -28,18 +38,25 @@ export class Maintenance {
   readonly #state: LogState
   readonly #condition: LogCondition
   readonly #writer: LogWriter
+  readonly #groupCoordinator: GroupCoordinator
   readonly #everyMs: number
+  readonly #offsetsRetentionMs: number
+  readonly #openedMs: number
   readonly #cleaner: Cleaner
   readonly #rules = new Map<Partition, { holdFrom?: number; trim?: Trim }>()
   #timer: Timer | null = null
   #running: Promise<void> | null = null
 
-  constructor({ fileSystem, clock, state, condition, writer, everyMs }: MaintenanceParts) {
+  constructor(parts: MaintenanceParts) {
+    const { fileSystem, clock, state, condition, writer, groupCoordinator } = parts
     this.#clock = clock
     this.#state = state
     this.#condition = condition
     this.#writer = writer
-    this.#everyMs = everyMs ?? EVERY_MS
+    this.#groupCoordinator = groupCoordinator
+    this.#everyMs = parts.everyMs ?? EVERY_MS
+    this.#offsetsRetentionMs = parts.offsetsRetentionMs ?? OFFSETS_RETENTION_MS
+    this.#openedMs = clock.nowMs()
     this.#cleaner = new Cleaner(fileSystem, clock, () => !condition.isUsable)
     this.#runLater()
   }
@@ -74,16 +91,16 @@ export class Maintenance {
   }
 
   async #round(): Promise<void> {
-    const work: { readonly topic: Topic; readonly partition: Partition }[] = []
+    await this.#forgetIdle()
+    const work: Place[] = []
     for (const topic of this.#state.topics()) {
-      const policy = setting(topic.config, 'cleanup.policy')
       const limited =
         numericSetting(topic.config, 'retention.ms') >= 0 ||
         numericSetting(topic.config, 'retention.bytes') >= 0
       for (const partition of topic.parts) {
         const below =
           partition.segments.length > 1 && partition.endOf(partition.segments[0]!) <= partition.ends.logStart
-        if (policy.includes('compact') || limited || below) work.push({ topic, partition })
+        if (isCompacted(topic) || limited || below) work.push({ topic, partition })
       }
     }
     if (work.length === 0) return
@@ -93,9 +110,8 @@ export class Maintenance {
     for (const { topic, partition } of work) {
       await this.#attempt(topic, partition, async () => {
         const nowMs = this.#clock.nowMs()
-        const compacted = setting(topic.config, 'cleanup.policy').includes('compact')
         const roll =
-          (compacted && cleaningState(partition, topic.config, nowMs).roll) ||
+          (isCompacted(topic) && cleaningState(partition, topic.config, nowMs).roll) ||
           (await activeExpired(topic, partition, nowMs))
         if (roll) await this.#roll(topic, partition)
       })
@@ -110,11 +126,48 @@ export class Maintenance {
       if (!isDiskFull(cause)) return
     }
     for (const { topic, partition } of work) {
-      await this.#attempt(topic, partition, async () => {
-        await this.#expire(topic, partition)
-        await this.#clean(topic, partition)
-      })
+      await this.#attempt(topic, partition, () => this.#expire(topic, partition))
     }
+    await this.#cleanDirtiest(work)
+  }
+
+  /** One after the other, each time the one with most to clean, until none has enough. */
+  async #cleanDirtiest(work: readonly Place[]): Promise<void> {
+    const left = new Set(work.filter(({ topic }) => isCompacted(topic)))
+    while (left.size > 0 && this.#condition.isUsable) {
+      let place: Place | null = null
+      let dirtiest = -1
+      for (const candidate of left) {
+        const { partition, topic } = candidate
+        const { due, dirtyRatio } = cleaningState(partition, topic.config, this.#clock.nowMs())
+        if (!due || dirtyRatio <= dirtiest) continue
+        place = candidate
+        dirtiest = dirtyRatio
+      }
+      if (place === null) return
+      const { topic, partition } = place
+      const before = partition.cleanedTo
+      await this.#attempt(topic, partition, () => this.#clean(topic, partition))
+      // A pass ends early where it knows as many keys as it has memory for: then another one follows.
+      if (partition.cleanedTo === before) left.delete(place)
+    }
+  }
+
+  async #forgetIdle(): Promise<void> {
+    forgetIdleProducers(this.#state, this.#clock.nowMs())
+    const idle = (): JournalEntry[] =>
+      idleEntries(
+        this.#state,
+        this.#groupCoordinator,
+        this.#offsetsRetentionMs,
+        this.#openedMs,
+        this.#clock.nowMs(),
+      )
+    if (idle().length === 0) return
+    await this.#writer.submit(idle, 'alone').catch((cause: unknown) => {
+      // The next round tries again; a log that has failed says so itself.
+      this.#condition.problems.set('idle', `Expired offsets cannot be removed: ${describeCause(cause)}`)
+    })
   }
 
   /** Work on one partition, whose failure harms no other. */
@@ -152,7 +205,6 @@ export class Maintenance {
 
   async #clean(topic: Topic, partition: Partition): Promise<void> {
     const { config } = topic
-    if (!setting(config, 'cleanup.policy').includes('compact')) return
     const { segments, due } = cleaningState(partition, config, this.#clock.nowMs())
     if (!due) return
     const rules = this.#rules.get(partition)
@@ -198,4 +250,8 @@ export class Maintenance {
     this.#cleaner.wakeUp()
     await this.#running
   }
+}
+
+function isCompacted({ config }: Topic): boolean {
+  return setting(config, 'cleanup.policy').includes('compact')
 }

@@ -28,6 +28,11 @@ export interface LogOptions {
   readonly journalBytesMax?: number
   /** How often cleaner and retention look for work; default 15 s. */
   readonly maintenanceEveryMs?: number
+  /**
+   * Committed offsets of a group without members are forgotten after so long; default 7 days, −1: never. Those of
+   * queries never are.
+   */
+  readonly offsetsRetentionMs?: number
 }
 
 const LOCK_FILE = 'lock'
@@ -63,16 +68,7 @@ export async function openLog(options: LogOptions): Promise<Log> {
     })
   }
   try {
-    return await openLocked(
-      directory,
-      fileSystem,
-      clock,
-      random,
-      durability,
-      journalBytesMax,
-      lock,
-      options.maintenanceEveryMs,
-    )
+    return await openLocked(directory, fileSystem, clock, random, durability, journalBytesMax, lock, options)
   } catch (cause) {
     await lock.release()
     throw cause
@@ -87,7 +83,7 @@ async function openLocked(
   durability: 'fsync' | 'os',
   journalBytesMax: number,
   lock: FileLock,
-  maintenanceEveryMs: number | undefined,
+  { maintenanceEveryMs, offsetsRetentionMs }: LogOptions,
 ): Promise<Log> {
   const files = new FilePool(fileSystem)
   const { slots, newest, problems } = await CheckpointSlots.open(fileSystem, directory)
@@ -131,6 +127,7 @@ async function openLocked(
     state,
     lock,
     maintenanceEveryMs,
+    offsetsRetentionMs,
   })
 }
 

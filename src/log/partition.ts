@@ -157,6 +157,17 @@ export class Partition {
     return path < this.segmentPath(this.#segments.at(-1)?.base ?? 0)
   }
 
+  /** Length of the segments that are not wholly cleaned. */
+  get dirtyBytes(): number {
+    let bytes = 0
+    for (let i = this.#segments.length - 1; i >= 0; i--) {
+      const segment = this.#segments[i]!
+      if (this.endOf(segment) <= this.cleanedTo) break
+      bytes += segment.bytes
+    }
+    return bytes
+  }
+
   /** First offset behind a segment. */
   endOf(segment: Segment): number {
     return this.#segments[this.#segments.indexOf(segment) + 1]?.base ?? this.#nextOffset

@@ -4,15 +4,17 @@ import { checkAppend, partitionIn } from './append.ts'
 import { encodeMarker } from './control-batch.ts'
 import type { JournalEntry } from './journal-entry.ts'
 import type { CommittedOffset, GroupMember } from './log.ts'
-import type { LogState, TransactionalId } from './log-state.ts'
+import type { LogState, Topic, TransactionalId } from './log-state.ts'
 import {
   AT_ATTRIBUTES,
   AT_BASE_SEQUENCE,
   AT_BATCH_LENGTH,
   AT_LAST_OFFSET_DELTA,
+  AT_MAGIC,
   AT_PRODUCER_EPOCH,
   AT_PRODUCER_ID,
   AT_RECORD_COUNT,
+  BATCH_HEADER_BYTES,
   batchCrcHolds,
   CONTROL,
   readI16,
@@ -20,8 +22,11 @@ import {
   readI64,
   TRANSACTIONAL,
 } from './record-batch.ts'
+import type { RecordColumns } from './records.ts'
+import { recompressed } from './recompress.ts'
 import type { LogCore } from './request.ts'
-import { numericSetting } from './topic-config.ts'
+import { numericSetting, setting } from './topic-config.ts'
+import { walkRecords } from './walk-records.ts'
 
 /** Of an idempotent or transactional producer. A higher epoch replaces every lower one. */
 export interface ProducerIdentity {
@@ -73,7 +78,8 @@ export class ProducerCoordinator {
         entries.push({ kind: 'producer-ids', next: next + 1 })
       }
       if (transactionalId !== null) {
-        entries.push({ kind: 'transactional-id', transactionalId, ...identity, timeoutMs })
+        const atMs = this.#clock.nowMs()
+        entries.push({ kind: 'transactional-id', transactionalId, ...identity, timeoutMs, atMs })
       }
       return entries
     }, 'alone')
@@ -91,8 +97,8 @@ export class ProducerCoordinator {
     return new Promise((resolve, reject) => {
       const topic = this.#log.topicOf(topicName)
       const partition = partitionIn(topic, partitionNumber)
-      const checked = checkAppend(partition, topic, batch)
-      checkClientBatch(topicName, batch, numericSetting(topic.config, 'max.message.bytes'))
+      checkClientBatch(topic, batch, this.#clock.nowMs())
+      const checked = checkAppend(partition, topic, recompressed(batch, topic.config))
       let baseOffset = -1
       this.#log.enqueue({
         bytes: () => batch.length,
@@ -132,7 +138,7 @@ export class ProducerCoordinator {
   ): Promise<void> {
     await this.#log.submit(() => {
       this.assertCurrent(identity)
-      if (member !== undefined) this.#log.checkCommit(group, member, offsets)
+      this.#log.checkCommit(group, member ?? null, offsets)
       const stored = this.#log.storedOffsets(offsets)
       const { producerId } = identity
       return [{ kind: 'pending-offsets', producerId, group, offsets: stored, atMs: this.#clock.nowMs() }]
@@ -192,7 +198,14 @@ export class ProducerCoordinator {
           const { producerId, epoch } = known
           return [
             ...this.#abort(known),
-            { kind: 'transactional-id', transactionalId, producerId, epoch: epoch + 1, timeoutMs },
+            {
+              kind: 'transactional-id',
+              transactionalId,
+              producerId,
+              epoch: epoch + 1,
+              timeoutMs,
+              atMs: known.usedMs,
+            },
           ]
         }, 'alone')
         // A closed log refuses it; the transaction times out again after the next opening.
@@ -216,23 +229,54 @@ export class ProducerCoordinator {
   }
 }
 
-function checkClientBatch(topic: string, batch: Uint8Array, bytesMax: number): void {
+/** What a Kafka broker checks of a batch that a client has sent. */
+function checkClientBatch({ name, config }: Topic, batch: Uint8Array, nowMs: number): void {
   const refuse = (reason: string): never => {
     throw new StorageError('LOG_INVALID_BATCH', {
-      message: `A record batch for topic ${topic} is refused: ${reason}.`,
+      message: `A record batch for topic ${name} is refused: ${reason}.`,
     })
   }
-  if (batch.length > bytesMax) {
+  for (const limit of ['max.message.bytes', 'segment.bytes']) {
+    if (batch.length <= numericSetting(config, limit)) continue
     throw new StorageError('LOG_RECORD_TOO_LARGE', {
-      message: `A record batch of ${batch.length} bytes is larger than topic ${topic} takes (max.message.bytes is ${bytesMax}).`,
+      message: `A record batch of ${batch.length} bytes is larger than topic ${name} takes (${limit} is ${numericSetting(config, limit)}).`,
     })
   }
-  if (batch.length === 0 || 12 + readI32(batch, AT_BATCH_LENGTH) !== batch.length)
+  if (batch.length < BATCH_HEADER_BYTES || 12 + readI32(batch, AT_BATCH_LENGTH) !== batch.length)
     refuse('there is not exactly one')
+  if (batch[AT_MAGIC] !== 2) refuse('it is not in format 2')
   if (!batchCrcHolds(batch, 0, batch.length)) refuse('its CRC does not hold')
   if ((readI16(batch, AT_ATTRIBUTES) & CONTROL) !== 0) refuse('clients write no control batches')
   const count = readI32(batch, AT_RECORD_COUNT)
   if (count <= 0 || readI32(batch, AT_LAST_OFFSET_DELTA) !== count - 1) refuse('its offsets are not dense')
   if (readI64(batch, AT_PRODUCER_ID) >= 0 && readI32(batch, AT_BASE_SEQUENCE) < 0)
     refuse('it has no sequence')
+  let records: RecordColumns
+  try {
+    records = walkRecords(batch, 0)
+  } catch (cause) {
+    if (!(cause instanceof StorageError)) throw cause
+    return refuse(`its records cannot be read (${cause.message})`)
+  }
+  const base = readI64(batch, 0)
+  if (records.count !== count || records.offsets.some((offset, i) => i < count && offset !== base + i))
+    refuse('its offsets are not dense')
+  const compacted = setting(config, 'cleanup.policy').includes('compact')
+  const appendTime = setting(config, 'message.timestamp.type') === 'LogAppendTime'
+  const fromMs = appendTime ? -Infinity : nowMs - numericSetting(config, 'message.timestamp.before.max.ms')
+  const toMs = appendTime ? Infinity : nowMs + numericSetting(config, 'message.timestamp.after.max.ms')
+  for (let i = 0; i < count; i++) {
+    if (compacted && records.keyStarts[i]! < 0) {
+      throw new StorageError('LOG_KEY_MISSING', {
+        message: `Topic ${name} is compacted: its records need a key, and record ${i} of a batch has none.`,
+      })
+    }
+    const timestampMs = records.timestamps[i]!
+    if (timestampMs < fromMs || timestampMs > toMs) {
+      throw new StorageError('LOG_INVALID_TIMESTAMP', {
+        message: `Record ${i} of a batch has the timestamp ${timestampMs}, which is too far from now (${nowMs}) for topic ${name}.`,
+        hint: 'The limits are message.timestamp.before.max.ms and message.timestamp.after.max.ms.',
+      })
+    }
+  }
 }

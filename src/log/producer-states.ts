@@ -76,13 +76,29 @@ export class ProducerStates {
   /** Aborted ranges that touch offsets [first, end). */
   abortedBetween(first: number, end: number): AbortedRange[] {
     if (this.#aborted.length === 0) return []
-    return this.#aborted.filter((range) => range.lastOffset >= first && range.firstOffset < end)
+    // In order of their last offsets, which are those of the markers.
+    let low = 0
+    for (let high = this.#aborted.length; low < high;) {
+      const middle = (low + high) >>> 1
+      if (this.#aborted[middle]!.lastOffset < first) low = middle + 1
+      else high = middle
+    }
+    return this.#aborted.slice(low).filter(({ firstOffset }) => firstOffset < end)
   }
 
   /** Readers cannot get there any more. */
   forgetAbortedBelow(offset: number): void {
     const kept = this.#aborted.filter(({ lastOffset }) => lastOffset >= offset)
     this.#aborted.splice(0, this.#aborted.length, ...kept)
+  }
+
+  /** Forgets producers that have written nothing since `beforeMs`, and have nothing open. */
+  expire(beforeMs: number): void {
+    for (const [producerId, { batches }] of this.#producers) {
+      const last = batches.at(-1)
+      if (this.#open.has(producerId) || this.#planned.has(producerId)) continue
+      if (last !== undefined && last[3] < beforeMs) this.#producers.delete(producerId)
+    }
   }
 
   /** Base offsets of the last batches of all producers: they hold sequences that must not be forgotten. */

@@ -128,9 +128,9 @@ export class RecordBatchWriter {
   #recordCount = 0
   #baseTimestampMs = 0
   #maxTimestampMs = 0
-  readonly #target: number
+  #target: number
   readonly #options: RecordBatchOptions
-  readonly #compression: CompressionName
+  #compression: CompressionName
   #nextSequence: number
 
   constructor(options: RecordBatchOptions = {}) {
@@ -138,6 +138,12 @@ export class RecordBatchWriter {
     this.#target = options.batchBytesTarget ?? BATCH_BYTES_TARGET
     this.#compression = options.compression ?? 'none'
     this.#nextSequence = options.producer?.baseSequence ?? -1
+  }
+
+  /** Of the batches closed from now on. */
+  adapt(batchBytesTarget: number, compression: CompressionName): void {
+    this.#target = batchBytesTarget
+    this.#compression = compression
   }
 
   /** Records appended since the last {@link finish}. */

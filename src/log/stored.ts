@@ -4,6 +4,8 @@ export interface StoredOffset {
   readonly partition: number
   readonly offset: number
   readonly metadata: string
+  /** When it was committed; missing: by a version that did not say, or by the engine, whose offsets never expire. */
+  readonly atMs?: number
 }
 
 /** A segment as checkpoints and swaps name it. */

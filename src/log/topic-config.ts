@@ -5,25 +5,38 @@ const LONG_MAX = Number.MAX_SAFE_INTEGER
 /** Kafka's way to write "never" for a 64-bit setting. */
 const NEVER = '9223372036854775807'
 
-type Check = (value: string) => boolean
+interface Check {
+  /** What a good value is, after "it takes". */
+  readonly wanted: string
+  readonly holds: (value: string) => boolean
+}
 
-const wholeFrom =
-  (min: number, max = LONG_MAX): Check =>
-  (value) =>
-    value === NEVER
-      ? max === LONG_MAX
-      : /^-?\d{1,15}$/.test(value) && Number(value) >= min && Number(value) <= max
-const oneOf =
-  (...values: string[]): Check =>
-  (value) =>
-    values.includes(value)
+function wholeFrom(min: number, max = LONG_MAX): Check {
+  return {
+    wanted: max === LONG_MAX ? `a whole number from ${min} on` : `a whole number from ${min} to ${max}`,
+    holds: (value) =>
+      value === NEVER
+        ? max === LONG_MAX
+        : /^-?\d{1,15}$/.test(value) && Number(value) >= min && Number(value) <= max,
+  }
+}
+
+function oneOf(...values: string[]): Check {
+  return { wanted: `one of ${values.join(', ')}`, holds: (value) => values.includes(value) }
+}
+
+const POLICIES: Check = {
+  wanted: 'delete, compact, or both with a comma between them',
+  holds: (value) => value.split(',').every((part) => ['compact', 'delete'].includes(part.trim())),
+}
+const RATIO: Check = {
+  wanted: 'a number from 0 to 1',
+  holds: (value) => /^\d*\.?\d+$/.test(value) && Number(value) <= 1,
+}
 
 /** Topic settings under Kafka's names: default and what is a good value. */
 const SETTINGS: Readonly<Record<string, readonly [fallback: string, check: Check]>> = {
-  'cleanup.policy': [
-    'delete',
-    (value) => value.split(',').every((part) => ['compact', 'delete'].includes(part.trim())),
-  ],
+  'cleanup.policy': ['delete', POLICIES],
   'compression.type': ['producer', oneOf('producer', 'uncompressed', 'gzip', 'snappy', 'lz4', 'zstd')],
   'delete.retention.ms': ['86400000', wholeFrom(0)],
   'file.delete.delay.ms': ['60000', wholeFrom(0)],
@@ -35,7 +48,7 @@ const SETTINGS: Readonly<Record<string, readonly [fallback: string, check: Check
   'message.timestamp.type': ['CreateTime', oneOf('CreateTime', 'LogAppendTime')],
   'message.timestamp.before.max.ms': [NEVER, wholeFrom(0)],
   'message.timestamp.after.max.ms': [NEVER, wholeFrom(0)],
-  'min.cleanable.dirty.ratio': ['0.5', (value) => Number(value) >= 0 && Number(value) <= 1],
+  'min.cleanable.dirty.ratio': ['0.5', RATIO],
   'min.compaction.lag.ms': ['0', wholeFrom(0)],
   'min.insync.replicas': ['1', wholeFrom(1, 2147483647)],
   preallocate: ['false', oneOf('true', 'false')],
@@ -65,11 +78,18 @@ export function numericSetting(config: Readonly<Record<string, string>>, name: s
 export function checkTopicConfig(topic: string, config: Readonly<Record<string, string>>): void {
   for (const [name, value] of Object.entries(config)) {
     checkSettingName(topic, name)
-    if (typeof value !== 'string' || !SETTINGS[name]![1](value)) {
-      throw new StorageError('LOG_INVALID_CONFIG', {
-        message: `Topic ${topic}: '${value}' is not a value for ${name}.`,
-      })
-    }
+    const [, { wanted, holds }] = SETTINGS[name]!
+    if (typeof value === 'string' && holds(value)) continue
+    throw new StorageError('LOG_INVALID_CONFIG', {
+      message: `Topic ${topic}: '${value}' is not a value for ${name}.`,
+      hint: `It takes ${wanted}.`,
+    })
+  }
+  const [least, most] = ['min.compaction.lag.ms', 'max.compaction.lag.ms'] as const
+  if (numericSetting(config, least) > numericSetting(config, most)) {
+    throw new StorageError('LOG_INVALID_CONFIG', {
+      message: `Topic ${topic}: ${least} (${setting(config, least)}) is above ${most} (${setting(config, most)}).`,
+    })
   }
 }
 
@@ -78,7 +98,7 @@ export function checkSettingName(topic: string, name: string): void {
   if (Object.hasOwn(SETTINGS, name)) return
   throw new StorageError('LOG_INVALID_CONFIG', {
     message: `Topic ${topic}: there is no topic setting '${name}'.`,
-    hint: `Settings have Kafka's names, for example retention.ms or cleanup.policy.`,
+    hint: `There are ${Object.keys(SETTINGS).sort().join(', ')}.`,
   })
 }
 
@@ -100,7 +120,7 @@ export function checkTopicName(name: string): void {
   })
 }
 
-/** Topics that belong to Millrace itself: changelogs, repartitions, offsets, definitions. */
-export function isInternalTopic(name: string): boolean {
+/** Topics that belong to Millrace itself (changelogs, definitions), and the groups of its queries. */
+export function isInternalName(name: string): boolean {
   return /^(?:__|_millrace|_confluent-ksql-)/.test(name)
 }

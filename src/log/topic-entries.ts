@@ -28,7 +28,18 @@ export function createTopicEntry(
   if (state.topic(name) !== undefined) {
     throw new StorageError('LOG_TOPIC_EXISTS', { message: `Topic ${name} exists already.` })
   }
+  // They would be one name where '.' cannot stand, as in metrics; Kafka refuses it, too.
+  const collision = [...state.topics()].find((other) => flat(other.name) === flat(name))
+  if (collision !== undefined) {
+    throw new StorageError('LOG_INVALID_TOPIC', {
+      message: `Topic ${name} collides with topic ${collision.name}: they differ in '.' and '_' only.`,
+    })
+  }
   return { kind: 'create-topic', id: randomId(random), name, partitions, config: { ...config } }
+}
+
+function flat(name: string): string {
+  return name.replaceAll('.', '_')
 }
 
 /** @throws StorageError `LOG_INVALID_CONFIG` */

@@ -459,6 +459,8 @@ class LogHost implements StatementHost {
         { name: PROCESSING_LOG_TOPIC, partitions: 1 },
       ].filter((t) => log.topic(t.name) === undefined)
       if (missing.length > 0) await commit(log, { owner, appends: [], offsets: [], createTopics: missing })
+      // Read as a whole, now, and never from the middle: nobody needs tombstones of theirs for longer.
+      for (const topic of [DEFINITIONS_TOPIC, SCHEMAS_TOPIC]) log.holdFrom(topic, 0, Number.MAX_SAFE_INTEGER)
       const catalog = new Catalog(
         (topic) => log.topic(topic)?.partitions,
         () => log.topics().flatMap((topic) => (topic.internal ? [] : [topic.name])),
@@ -712,7 +714,10 @@ class LogHost implements StatementHost {
     }
     await this.#state.deleteTasks((taskId) => taskId.slice(0, taskId.lastIndexOf('/')) === id)
     // Last, because a group without its query is how leftovers are found.
-    if (this.log.groups().includes(offsetsGroup(id))) await this.log.deleteGroup(offsetsGroup(id))
+    const group = offsetsGroup(id)
+    if (this.log.groups().includes(group)) {
+      await commit(this.log, { owner: this.#owner, appends: [], offsets: [], deleteGroups: [group] })
+    }
   }
 
   /** What queries left behind whose end was committed just before the last process ended. */

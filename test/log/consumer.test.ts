@@ -6,7 +6,8 @@ import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ManualClock } from '../../src/base/clock.ts'
 import { seededRandom } from '../../src/base/random.ts'
-import type { Consumer, ConsumerOptions, ConsumedRecord, Log } from '../../src/log/log.ts'
+import type { EmbeddedLog } from '../../src/log/embedded-log.ts'
+import type { Consumer, ConsumerOptions, ConsumedRecord, Log, OffsetReset } from '../../src/log/log.ts'
 import { openLog } from '../../src/log/open-log.ts'
 import { SimulatedFileSystem } from '../base/simulated-file-system.ts'
 import { text, utf8 } from './log-reading.ts'
@@ -528,4 +529,178 @@ test('partitions by hand: no group is needed, and none is joined', async () => {
   expect(() => consumer.assign([{ topic: 'no', partition: 0 }])).toThrow(
     expect.objectContaining({ code: 'LOG_UNKNOWN_TOPIC' }),
   )
+})
+
+describe('partitions that are found later', () => {
+  beforeEach(async () => {
+    await log.createTopic('t', { partitions: 1 })
+    await send('t', 0, 'old')
+  })
+
+  test('are read from their start, also under latest: nothing written before they are noticed is skipped', async () => {
+    const first = join({ offsetReset: 'latest' })
+    await settle(first)
+    await log.addPartitions('t', 3)
+    await send('t', 1, 'early 1')
+    await send('t', 2, 'early 2')
+    // One that joins only now knows the group's past, too.
+    const second = join({ offsetReset: 'latest' })
+    expect(valuesOf(await settle(first, second)).toSorted()).toEqual(['early 1', 'early 2'])
+    await first.close()
+    await second.close()
+  })
+
+  test('as are topics that come to match, that are made after they were asked for, or made anew', async () => {
+    const consumer = join({ offsetReset: 'latest' }, /^(t|u)$/)
+    const other = log.consumer({ group: 'other', offsetReset: 'latest' })
+    other.subscribe(['u'])
+    await settle(consumer, other)
+    await log.createTopic('u', { partitions: 1 })
+    await send('u', 0, 'first')
+    expect(valuesOf(await settle(consumer))).toEqual(['first'])
+    expect(valuesOf(await settle(other))).toEqual(['first'])
+    await log.deleteTopic('u')
+    await settle(consumer)
+    await log.createTopic('u', { partitions: 1 })
+    await send('u', 0, 'anew')
+    expect(valuesOf(await settle(consumer))).toEqual(['anew'])
+    await consumer.close()
+    await other.close()
+  })
+
+  test('but not those that were there when a topic was asked for', async () => {
+    await log.createTopic('u', { partitions: 1 })
+    await send('u', 0, 'old')
+    const consumer = join({ offsetReset: 'latest' })
+    await settle(consumer)
+    consumer.subscribe(['t', 'u'])
+    expect(await settle(consumer)).toEqual([])
+    await consumer.close()
+    // A group that starts over is a new one.
+    const again = log.consumer({ group: 'elsewhere', offsetReset: 'latest' })
+    again.subscribe(['t', 'u'])
+    expect(await settle(again)).toEqual([])
+    await again.close()
+  })
+})
+
+test('input that expired unread is told of and counted', async () => {
+  await log.createTopic('t', { partitions: 1 })
+  for (const value of ['a', 'b', 'c', 'd', 'e']) await send('t', 0, value)
+  const resets: OffsetReset[] = []
+  const consumer = join({
+    onReset: (reset) => resets.push(reset),
+    maxPollRecords: 1,
+    partitionFetchBytesMax: 1,
+  })
+  expect(valuesOf(await consumer.poll())).toEqual(['a'])
+  await log.deleteRecords('t', 0, 4)
+  expect(valuesOf(await settle(consumer))).toEqual(['e'])
+  expect(resets).toEqual([{ topic: 't', partition: 0, wanted: 1, offset: 4, expired: 3 }])
+  expect(consumer.expiredUnread).toBe(3)
+  await consumer.close()
+})
+
+test('a poll reads no more than it was told to', async () => {
+  await log.createTopic('t', { partitions: 2 })
+  for (const partition of [0, 1]) {
+    for (let i = 0; i < 3; i++) await send('t', partition, 'x'.repeat(400))
+  }
+  const polled = async (options: ConsumerOptions): Promise<number> => {
+    const consumer = log.consumer(options)
+    consumer.assign([0, 1].map((partition) => ({ topic: 't', partition })))
+    consumer.seekToBeginning()
+    const { length } = await consumer.poll()
+    await consumer.close()
+    return length
+  }
+  expect(await polled({})).toBe(6)
+  expect(await polled({ partitionFetchBytesMax: 1000 })).toBe(4)
+  // The first batch comes in any case.
+  expect(await polled({ partitionFetchBytesMax: 1 })).toBe(2)
+  expect(await polled({ fetchBytesMax: 1 })).toBe(1)
+})
+
+describe('offsets nobody uses', () => {
+  const day = 24 * 3_600_000
+  const at = { topic: 't', partition: 0 }
+
+  async function days(count: number): Promise<void> {
+    clock.advanceTo(clock.nowMs() + count * day)
+    await (log as EmbeddedLog).maintain()
+  }
+
+  beforeEach(async () => {
+    await log.createTopic('t', { partitions: 1 })
+  })
+
+  test('expire seven days after the last commit, over restarts; a query’s never do', async () => {
+    const owner = await log.claim('worker')
+    const offsets = [{ ...at, offset: 0 }]
+    await log.commit({ owner, appends: [], offsets: [{ group: '_millrace-query-Q', offsets }] })
+    await log.commitOffsets('g', offsets)
+    await days(4)
+    await log.commitOffsets('h', offsets)
+    await log.close()
+    log = await opened()
+    await days(2)
+    expect(log.groups()).toEqual(['_millrace-query-Q', 'g', 'h'])
+    await days(1.1)
+    expect(log.groups()).toEqual(['_millrace-query-Q', 'h'])
+    await log.close()
+    log = await opened()
+    expect(log.groups()).toEqual(['_millrace-query-Q', 'h'])
+    await days(30)
+    expect(log.groups()).toEqual(['_millrace-query-Q'])
+  })
+
+  test('stay while the group has members, and count from when the last one left', async () => {
+    await log.commitOffsets('g', [{ ...at, offset: 0 }])
+    const member = join({ autoCommit: false, sessionTimeoutMs: 100 * day, maxPollIntervalMs: 100 * day })
+    await days(20)
+    expect(log.groups()).toEqual(['g'])
+    await member.close()
+    await days(6)
+    expect(log.groups()).toEqual(['g'])
+    await days(2)
+    expect(log.groups()).toEqual([])
+  })
+
+  test('have an hour after an opening: members may come back', async () => {
+    await log.commitOffsets('g', [{ ...at, offset: 0 }])
+    await log.close()
+    clock.advanceTo(clock.nowMs() + 30 * day)
+    log = await opened()
+    await days(1 / 25)
+    expect(log.groups()).toEqual(['g'])
+    await days(1 / 24)
+    expect(log.groups()).toEqual([])
+  })
+
+  test('are deleted by partition where nobody reads the topic', async () => {
+    await log.addPartitions('t', 2)
+    await log.commitOffsets('g', [
+      { ...at, offset: 0 },
+      { topic: 't', partition: 1, offset: 0 },
+    ])
+    const member = join()
+    await expect(log.deleteOffsets('g', [at])).rejects.toMatchObject({ code: 'LOG_GROUP_ACTIVE' })
+    await member.close()
+    await log.deleteOffsets('g', [at])
+    await log.close()
+    log = await opened()
+    expect(log.committedOffsets('g')).toEqual([{ topic: 't', partition: 1, offset: 0 }])
+  })
+
+  test('of a query are not for others to move', async () => {
+    const group = '_millrace-query-Q'
+    const offsets = [{ ...at, offset: 0 }]
+    const refused = { code: 'LOG_INTERNAL_GROUP' }
+    await expect(log.commitOffsets(group, offsets)).rejects.toMatchObject(refused)
+    await expect(log.deleteGroup(group)).rejects.toMatchObject(refused)
+    await expect(log.deleteOffsets(group, [at])).rejects.toMatchObject(refused)
+    const producer = log.producer({ transactionalId: 'x' })
+    await producer.beginTransaction()
+    await expect(producer.sendOffsets(group, offsets)).rejects.toMatchObject(refused)
+  })
 })

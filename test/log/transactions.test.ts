@@ -165,3 +165,86 @@ test('an idempotent producer’s batches are taken once and in order', async () 
   expect(await values(log, 'a', 0)).toEqual(['0x', '0y', '2x', '2y', '4x', '4y', '0x', '0y'])
   await log.close()
 })
+
+test('a client’s batch is checked as a broker would: keys, times, size, codec', async () => {
+  const nowMs = 1_000_000
+  const log = (await openLog({ ...place(), clock: new ManualClock(nowMs) })) as EmbeddedLog
+  const batch = (key: string | null, timestampMs = nowMs, value = 'v'): Uint8Array => {
+    const writer = new RecordBatchWriter()
+    const keyBytes = key === null ? null : utf8(key)
+    writer.append(timestampMs, keyBytes, 0, keyBytes?.length ?? 0, utf8(value), 0, value.length)
+    return writer.finish()
+  }
+  const create = (name: string, config: Record<string, string>) =>
+    log.createTopic(name, { partitions: 1, config })
+  await create('compacted', { 'cleanup.policy': 'compact' })
+  await create('timed', {
+    'message.timestamp.after.max.ms': '1000',
+    'message.timestamp.before.max.ms': '1000',
+  })
+  await create('small', { 'segment.bytes': '300' })
+  await create('packed', { 'compression.type': 'gzip' })
+  const { coordinator } = log
+  await expect(coordinator.produce('compacted', 0, batch(null))).rejects.toMatchObject({
+    code: 'LOG_KEY_MISSING',
+  })
+  for (const timestampMs of [nowMs - 1001, nowMs + 1001]) {
+    await expect(coordinator.produce('timed', 0, batch('k', timestampMs))).rejects.toMatchObject({
+      code: 'LOG_INVALID_TIMESTAMP',
+    })
+  }
+  await expect(coordinator.produce('small', 0, batch('k', nowMs, 'v'.repeat(300)))).rejects.toMatchObject({
+    code: 'LOG_RECORD_TOO_LARGE',
+  })
+  const text = 'v'.repeat(300)
+  await coordinator.produce('packed', 0, batch('k', nowMs, text))
+  expect((await log.read('packed', 0, 0, 1000)).bytes.length).toBeLessThan(150)
+  expect(await values(log, 'packed')).toEqual([text])
+  await coordinator.produce('compacted', 0, batch('k'))
+  await coordinator.produce('timed', 0, batch('k', nowMs + 1000))
+  await log.close()
+})
+
+test('producers and transactional ids nobody uses any more are forgotten', async () => {
+  const clock = new ManualClock(1_000_000)
+  const where = { ...place(), clock, maintenanceEveryMs: 1e15 }
+  let log = (await withTopics(await openLog(where))) as EmbeddedLog
+  const { producerId, epoch } = await log.coordinator.initialise(null, 60_000)
+  const batch = (baseSequence: number): Uint8Array => {
+    const writer = new RecordBatchWriter({
+      producer: { id: producerId, epoch, baseSequence, transactional: false },
+    })
+    writer.append(0, null, 0, 0, utf8('x'), 0, 1)
+    return writer.finish()
+  }
+  await log.coordinator.produce('a', 0, batch(0))
+  const producer = log.producer({ transactionalId: 'x' })
+  await producer.beginTransaction()
+  await send(producer, 'a', 0, '1')
+  await producer.commitTransaction()
+  const hours = async (count: number): Promise<void> => {
+    clock.advanceTo(clock.nowMs() + count * 3_600_000)
+    await log.maintain()
+  }
+  await hours(23)
+  await expect(log.coordinator.produce('a', 0, batch(7))).rejects.toMatchObject({
+    code: 'LOG_OUT_OF_ORDER_SEQUENCE',
+  })
+  await hours(2)
+  // As in Kafka, a producer nobody knows may go on anywhere.
+  expect(await log.coordinator.produce('a', 0, batch(7))).toBe(3)
+
+  await hours(24 * 7 - 26)
+  await producer.beginTransaction()
+  await send(producer, 'a', 0, '2')
+  await producer.commitTransaction()
+  await hours(24 * 7 + 1)
+  await expect(producer.beginTransaction()).rejects.toMatchObject({ code: 'LOG_PRODUCER_FENCED' })
+  await log.close()
+  log = (await openLog(where)) as EmbeddedLog
+  // A new one under the old name starts over.
+  const next = log.producer({ transactionalId: 'x' })
+  await next.beginTransaction()
+  await next.commitTransaction()
+  await log.close()
+})
