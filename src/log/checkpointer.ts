@@ -1,7 +1,7 @@
 import { crashPoint } from '../base/crash-points.ts'
 import type { FileSystem } from '../base/file-system.ts'
 import type { CheckpointSlots } from './checkpoint.ts'
-import type { Journal } from './journal.ts'
+import type { Journal, JournalPosition } from './journal.ts'
 import { isDiskFull, type LogCondition } from './log-condition.ts'
 import type { LogState } from './log-state.ts'
 import type { Partition } from './partition.ts'
@@ -21,12 +21,20 @@ interface CheckpointerParts {
 export class Checkpointer {
   readonly #parts: CheckpointerParts
   readonly #fail: (cause: unknown) => void
+  /** Where the journal stood when all its frames were applied: those behind it are on their way. */
+  #applied: JournalPosition
   #running: Promise<void> | null = null
 
   /** @param fail closes the log after a sync or a write that failed */
   constructor(parts: CheckpointerParts, fail: (cause: unknown) => void) {
     this.#parts = parts
     this.#fail = fail
+    this.#applied = parts.journal.end
+  }
+
+  /** All frames of the journal have been applied. */
+  noteApplied(): void {
+    this.#applied = this.#parts.journal.end
   }
 
   get isRunning(): boolean {
@@ -43,8 +51,9 @@ export class Checkpointer {
 
   async #write(isLast: boolean): Promise<void> {
     const { journal, slots, state, segmentFiles, condition, fileSystem, directory } = this.#parts
-    // One place of the journal: nothing may be applied between these lines.
-    const checkpoint = state.checkpoint(journal.end, isLast ? [0, 0] : journal.durableBytes)
+    // One place of the journal: nothing may be applied between these lines. Frames that are on their way, written
+    // and not applied, stay to be replayed.
+    const checkpoint = state.checkpoint(this.#applied, isLast ? [0, 0] : journal.durableBytes)
     const covered: [Partition, number][] = []
     for (const { parts } of state.topics()) {
       for (const partition of parts) covered.push([partition, partition.nextOffset])

@@ -170,6 +170,7 @@ export class LogWriter {
           this.#state.apply(entry, entry.kind === 'append' ? entry.bytes : null, effects)
         }
       }
+      this.#checkpointer.noteApplied()
       if (durability === 'os' && this.#flushRule.written(appends)) await this.#flush()
     } catch (cause) {
       for (const { request } of taken) request.unknown(cause)
@@ -346,6 +347,7 @@ export class LogWriter {
         this.#unsealed = false
         try {
           await journal.write([[]])
+          this.#checkpointer.noteApplied()
           await journal.sync()
         } catch (cause) {
           this.#fail(cause)

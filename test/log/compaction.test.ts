@@ -1,6 +1,7 @@
 import { fc, test as property } from '@fast-check/vitest'
 import { describe, expect, test } from 'vitest'
 import { ManualClock, systemClock } from '../../src/base/clock.ts'
+import type { FileHandle, OpenMode } from '../../src/base/file-system.ts'
 import { seededRandom } from '../../src/base/random.ts'
 import { EmbeddedLog } from '../../src/log/embedded-log.ts'
 import { KeyOffsets } from '../../src/log/key-offsets.ts'
@@ -68,6 +69,23 @@ async function put(log: Log, ...batches: Uint8Array[]): Promise<void> {
       offsets: [],
     })
     expect(outcome.kind).toBe('committed')
+  }
+}
+
+/** A disk on which syncs of the journal wait. */
+class SlowJournalDisk extends SimulatedFileSystem {
+  syncsMayEnd: Promise<void> = Promise.resolve()
+
+  override async open(path: string, mode: OpenMode): Promise<FileHandle> {
+    const file = await super.open(path, mode)
+    if (!path.includes('journal.')) return file
+    const sync = file.sync.bind(file)
+    return Object.assign(file, {
+      sync: async () => {
+        await this.syncsMayEnd
+        await sync()
+      },
+    })
   }
 }
 
@@ -552,3 +570,37 @@ property.prop([fc.array(fc.uint8Array({ maxLength: 6 }), { maxLength: 3000 })], 
     expect(table.get(utf8('not there'), 0, 9)).toBe(-1)
   },
 )
+
+test('cleaning begins while a commit waits for its sync: the commit is there after a kill', async () => {
+  const disk = new SlowJournalDisk()
+  const log = await opened(disk)
+  await log.createTopic('t', {
+    partitions: 1,
+    config: { 'cleanup.policy': 'compact', 'segment.bytes': '90' },
+  })
+  await put(log, pairs(['a=1']), pairs(['a=2']), pairs(['a=3']))
+  const owner = await log.claim('w')
+  let endSyncs = (): void => {}
+  disk.syncsMayEnd = new Promise((resolve) => (endSyncs = resolve))
+  const committing = log.commit({
+    owner,
+    appends: [{ topic: 't', partition: 0, batches: pairs(['b=1']) }],
+    offsets: [],
+  })
+  const turns = async (): Promise<void> => {
+    for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve))
+  }
+  await turns()
+  const cleaning = log.maintain()
+  await turns()
+  endSyncs()
+  expect((await committing).kind).toBe('committed')
+  const killed = disk.clone()
+  await cleaning
+  await log.close()
+
+  const again = await opened(killed)
+  const kept = await found(again)
+  expect(kept.map(({ key, value }) => `${key}=${value}`)).toContain('b=1')
+  await again.close()
+})
