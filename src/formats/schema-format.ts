@@ -13,7 +13,7 @@ import { refusesMapInKey } from './map-in-key.ts'
 import type { RegisteredSchema, SchemaLanguage, SchemaRegistry, SchemaText } from './schema-registry.ts'
 import type { Vector } from './vector.ts'
 import { readAs, readFields, writeAs, writeFields, WireMismatch } from './wire-coercion.ts'
-import { SchemaError, sqlTypeOf, structWire, wireTypeOf, type WireType } from './wire-type.ts'
+import { columnsOf, columnTypeOf, SchemaError, structWire, wireTypeOf, type WireType } from './wire-type.ts'
 
 /** What a schema's language brings to {@link schemaFormat}. */
 export interface SchemaDialect {
@@ -122,16 +122,19 @@ export function schemaSupport(dialect: SchemaDialect): SchemaSupport {
       const keepsCase = spec.properties['schemaId'] !== undefined
       const name = (text: string): string => (keepsCase ? text : text.toUpperCase())
       const alone =
-        dialect.wrappings.includes('unwrapped') && (side === 'key' || spec.wrapping === 'unwrapped')
+        dialect.wrappings.includes('unwrapped') &&
+        (side === 'key' ? spec.wrapping !== 'wrapped' : spec.wrapping === 'unwrapped')
       if (alone) {
-        return [{ name: side === 'key' ? 'ROWKEY' : 'ROWVAL', type: sqlTypeOf(type, name) }]
+        const only = columnTypeOf(type, name)
+        if (only === null) throw new SchemaError('The registered schema is of a value that has no SQL type.')
+        return [{ name: side === 'key' ? 'ROWKEY' : 'ROWVAL', type: only }]
       }
       if (type.kind !== 'struct') {
         throw new SchemaError(
           'The registered schema is of a value without fields. To use it as one column, give WRAP_SINGLE_VALUE = false.',
         )
       }
-      return type.fields.map((field) => ({ name: name(field.name), type: sqlTypeOf(field.type, name) }))
+      return columnsOf(type.fields, name)
     },
     compile: (schema, message) => dialect.compile(schema, message),
     messageHeader: dialect.messageHeader,

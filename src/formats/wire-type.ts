@@ -32,8 +32,8 @@ export class SchemaError extends Error {
   override readonly name = 'SchemaError'
 }
 
-/** The SQL type that holds all values of a wire type. */
-export function sqlTypeOf(wire: WireType, fieldName: (name: string) => string = (name) => name): SqlType {
+/** The SQL type of a wire type's values as they are decoded. */
+export function sqlTypeOf(wire: WireType): SqlType {
   switch (wire.kind) {
     case 'boolean':
       return { kind: 'BOOLEAN' }
@@ -57,15 +57,50 @@ export function sqlTypeOf(wire: WireType, fieldName: (name: string) => string = 
     case 'decimal':
       return { kind: 'DECIMAL', precision: wire.precision, scale: wire.scale }
     case 'array':
-      return { kind: 'ARRAY', element: sqlTypeOf(wire.element, fieldName) }
+      return { kind: 'ARRAY', element: sqlTypeOf(wire.element) }
     case 'map':
-      return { kind: 'MAP', key: sqlTypeOf(wire.key, fieldName), value: sqlTypeOf(wire.value, fieldName) }
+      return { kind: 'MAP', key: sqlTypeOf(wire.key), value: sqlTypeOf(wire.value) }
     case 'struct':
       return {
         kind: 'STRUCT',
-        fields: wire.fields.map((f) => ({ name: fieldName(f.name), type: sqlTypeOf(f.type, fieldName) })),
+        fields: wire.fields.map((f) => ({ name: f.name, type: sqlTypeOf(f.type) })),
       }
   }
+}
+
+/** Keys of maps that a column taken from a schema shows as text. */
+const TEXT_KEYS: readonly WireKind[] = ['string', 'boolean', 'int32', 'int64']
+
+/**
+ * The type of a column that is taken from a schema, or null: SQL has none for it. Maps have STRING keys, and
+ * fields without a type are left out.
+ */
+export function columnTypeOf(wire: WireType, fieldName: (name: string) => string): SqlType | null {
+  switch (wire.kind) {
+    case 'array': {
+      const element = columnTypeOf(wire.element, fieldName)
+      return element && { kind: 'ARRAY', element }
+    }
+    case 'map': {
+      const value = TEXT_KEYS.includes(wire.key.kind) ? columnTypeOf(wire.value, fieldName) : null
+      return value && { kind: 'MAP', key: { kind: 'STRING' }, value }
+    }
+    case 'struct':
+      return { kind: 'STRUCT', fields: columnsOf(wire.fields, fieldName) }
+    default:
+      return sqlTypeOf(wire)
+  }
+}
+
+/** The fields of a schema that have a type, by their names in SQL. */
+export function columnsOf(
+  fields: readonly WireField[],
+  fieldName: (name: string) => string,
+): { readonly name: string; readonly type: SqlType }[] {
+  return fields.flatMap((field) => {
+    const type = columnTypeOf(field.type, fieldName)
+    return type === null ? [] : [{ name: fieldName(field.name), type }]
+  })
 }
 
 /** What a column's values are on the wire where the engine makes the schema: everything may be null. */

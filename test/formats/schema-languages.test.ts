@@ -87,6 +87,56 @@ describe('Avro', () => {
     expect(await rowOf(null)).toEqual([null])
   })
 
+  test('a union of one type says so too', async () => {
+    const { registry, format } = schemaFormats()
+    const schema = avroSchema({ type: 'record', name: 'R', fields: [{ name: 'u', type: ['int'] }] })
+    expect(inferred('AVRO', schema)).toBe('U STRUCT<`INT` INTEGER>')
+    const types = { U: structOf([{ name: 'INT', type: INTEGER }]) }
+    const bytes = await writtenElsewhere(format('AVRO'), registry, schema, [[7]])
+    expect(read(format('AVRO'), types, bytes)).toEqual([[7]])
+  })
+
+  test('keys of maps are texts; fields whose maps have other keys are left out', async () => {
+    const { registry, format } = schemaFormats()
+    const entries = (name: string, key: unknown): unknown => ({
+      type: 'array',
+      items: {
+        type: 'record',
+        name: 'MapEntry',
+        namespace: `io.confluent.connect.avro.${name}`,
+        'connect.internal.type': 'MapEntry',
+        fields: [
+          { name: 'key', type: key },
+          { name: 'value', type: 'string' },
+        ],
+      },
+    })
+    const schema = avroSchema({
+      type: 'record',
+      name: 'R',
+      fields: [
+        { name: 'byNumber', type: entries('a', 'long') },
+        { name: 'byList', type: entries('b', { type: 'array', items: 'int' }) },
+        {
+          name: 'inside',
+          type: {
+            type: 'record',
+            name: 'I',
+            fields: [
+              { name: 'x', type: 'int' },
+              { name: 'y', type: entries('c', 'double') },
+            ],
+          },
+        },
+      ],
+    })
+    expect(inferred('AVRO', schema)).toBe('BYNUMBER MAP<STRING, STRING>, INSIDE STRUCT<`X` INTEGER>')
+    const value = [new Map([[5, 'five']]), new Map(), [1, new Map()]]
+    const bytes = await writtenElsewhere(format('AVRO'), registry, schema, value)
+    const types = { BYNUMBER: mapOf(STRING, STRING), INSIDE: structOf([{ name: 'X', type: INTEGER }]) }
+    expect(read(format('AVRO'), types, bytes)).toEqual([new Map([['5', 'five']]), [1]])
+  })
+
   test('each record is read by the schema it names: missing fields are null, narrow types widen', async () => {
     const { registry, format } = schemaFormats()
     const types = { A: BIGINT, B: STRING, C: DOUBLE }
@@ -248,6 +298,19 @@ describe('Protobuf', () => {
     expect(inferred('PROTOBUF', schema)).toBe(
       'PICK_0 STRUCT<`A` STRING, `B` STRUCT<`N` ARRAY<INTEGER>>>, U BIGINT, F BIGINT, S STRING, M MAP<STRING, STRUCT<`N` ARRAY<INTEGER>>>, T TIMESTAMP, W BOOLEAN',
     )
+  })
+
+  test('keys of maps are texts, whatever they are on the wire', async () => {
+    const { registry, format } = schemaFormats()
+    const schema = proto('syntax = "proto3"; message M { map<int64, string> a = 1; map<bool, int32> b = 2; }')
+    expect(inferred('PROTOBUF', schema)).toBe('A MAP<STRING, STRING>, B MAP<STRING, INTEGER>')
+    const value = [new Map([[9007199254740993n, 'x']]), new Map([[true, 1]])]
+    const bytes = await writtenElsewhere(format('PROTOBUF'), registry, schema, value)
+    const types = { A: mapOf(STRING, STRING), B: mapOf(STRING, INTEGER) }
+    expect(read(format('PROTOBUF'), types, bytes)).toEqual([
+      new Map([['9007199254740993', 'x']]),
+      new Map([['true', 1]]),
+    ])
   })
 
   test('zero stands for null, unless the field is optional, a wrapper or a message', async () => {

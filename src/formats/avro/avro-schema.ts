@@ -284,9 +284,8 @@ class AvroReading {
     const others = branches.filter((branch) => branch !== 'null')
     const optional = others.length < branches.length
     const nullAt = branches.indexOf('null')
-    if (others.length === 1) {
+    if (others.length === 1 && optional) {
       const node = this.node(others[0], namespace)
-      if (!optional) return node
       return {
         type: { ...node.type, optional: true },
         read: (from) => (branchOf(from, branches.length) === nullAt ? null : node.read(from)),
@@ -321,7 +320,9 @@ class AvroReading {
           throw new WireMismatch('A union of several types has no value')
         }
         const { full, node } = nodes[chosen]!
-        return { [full]: node.write((value as readonly SqlValue[])[chosen]!) }
+        const written = node.write((value as readonly SqlValue[])[chosen]!)
+        // Where there is no choice the library takes the value alone.
+        return nodes.length === 1 ? written : { [full]: written }
       },
     }
   }

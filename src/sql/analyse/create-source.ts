@@ -146,6 +146,14 @@ function withInferred(
     ...(values.some((c) => !isHeader(c)) ? [] : infer('value')),
     ...values,
   ]
+  const reserved = columns.find((c) => PSEUDO_COLUMNS.some((p) => p === c.name))
+  if (reserved !== undefined) {
+    throw new SqlError('SQL_RESERVED_COLUMN', {
+      message: `The registered schema has a field ${reserved.name}, which is the name of a system column.`,
+      at: statement.name.at,
+      hint: 'Declare the columns; the field can be left out.',
+    })
+  }
   const twice = columns.find((c, i) => columns.findIndex((other) => other.name === c.name) !== i)
   if (twice !== undefined) {
     throw new SqlError('SQL_DUPLICATE_COLUMN', {

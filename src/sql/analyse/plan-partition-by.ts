@@ -179,7 +179,7 @@ function rekey(
 
 /** Whether an expression of the query means the same as one already typed, by its text. */
 export function sameAs(node: ast.Expression, text: string, typing: TypingContext): boolean {
-  if (node.kind === 'lambda' || node.kind === 'string' || node.kind === 'null') return false
+  if (node.kind === 'lambda' || node.kind === 'null') return false
   try {
     return printExpression(typeExpression(node, { ...typing, replace: undefined })) === text
   } catch (error) {

@@ -52,9 +52,13 @@ export function checkAgainstSchemaId(
       at: properties.place(id),
     })
   }
-  const fields = registered(side, topic, spec, properties, context)
+  // Several columns never stand alone, so the schema is of the record they make.
+  const wrapping = columns.length > 1 ? 'wrapped' : spec.wrapping
+  const fields = registered(side, topic, { ...spec, wrapping }, properties, context)
   // A value that stands alone has no name in its schema.
-  const unnamed = rules.wrappings.includes('unwrapped') && (side === 'key' || spec.wrapping === 'unwrapped')
+  const unnamed =
+    rules.wrappings.includes('unwrapped') &&
+    (side === 'key' ? columns.length === 1 : spec.wrapping === 'unwrapped')
   const wrong = columns.filter((column, i) => {
     const field = fields[i]
     return (

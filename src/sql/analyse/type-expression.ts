@@ -131,7 +131,10 @@ export function typeExpression(node: ast.Expression, context: TypingContext): Ex
         at: node.at,
       })
     case 'time-unit':
-      return { kind: 'literal', value: node.unit, type: STRING }
+      throw new SqlError('SQL_TYPE_MISMATCH', {
+        message: `${node.unit} is a unit of time, which is no value.`,
+        at: node.at,
+      })
     case 'parameter':
       throw new SqlError('SQL_PARAMETER_UNBOUND', {
         message: `The parameter ${printExpression(node)} has no value.`,
@@ -524,6 +527,22 @@ const UNITS: Readonly<Record<string, string>> = {
   MILLISECOND: 'MILLISECONDS',
 }
 
+/** A unit is a keyword, never a value; `DAY` and the like may be names of columns elsewhere. */
+function typeUnit(node: ast.Expression, name: string): Expr {
+  const unit =
+    node.kind === 'time-unit'
+      ? node.unit
+      : node.kind === 'column' && node.source === null
+        ? UNITS[node.name.name]
+        : undefined
+  if (unit !== undefined) return { kind: 'literal', value: unit, type: STRING }
+  throw new SqlError('SQL_TYPE_MISMATCH', {
+    message: `${name} begins with a unit of time, not with ${printExpression(node)}.`,
+    at: node.at,
+    hint: `Units are keywords without quotes: ${name}(DAYS, …); also HOURS, MINUTES, SECONDS and MILLISECONDS.`,
+  })
+}
+
 function typeCallOf(
   name: string,
   nodes: readonly ast.Expression[],
@@ -532,17 +551,7 @@ function typeCallOf(
 ): Expr {
   const values = nodes.map((arg, i): Expr | null => {
     if (arg.kind === 'lambda') return null
-    if (
-      i === 0 &&
-      UNIT_FUNCTIONS.has(name) &&
-      arg.kind === 'column' &&
-      arg.source === null &&
-      !context.scope.has(arg.name.name)
-    ) {
-      const unit = UNITS[arg.name.name]
-      if (unit !== undefined) return { kind: 'literal', value: unit, type: STRING }
-    }
-    return typeExpression(arg, context)
+    return i === 0 && UNIT_FUNCTIONS.has(name) ? typeUnit(arg, name) : typeExpression(arg, context)
   })
   const args = nodes.map((arg, i): ArgumentType =>
     arg.kind === 'lambda'

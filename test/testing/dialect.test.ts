@@ -1,0 +1,93 @@
+import { describe, expect, test } from 'vitest'
+import { decodeRecord } from '../../src/testing/conformance/topic-codec.ts'
+import { TestDriver } from '../../src/testing/index.ts'
+import type { SchemaText } from '../../src/formats/schema-registry.ts'
+
+/*
+ * Corners of the dialect, end to end: statements and records in, records out. What a single function or
+ * refusal does is tested beside it.
+ */
+
+/** Keys and values of a topic, as JSON; bigints as numbers. */
+function recordsOf(driver: TestDriver, topic: string): string[] {
+  const source = driver.sourceOf(topic)!
+  return driver.records(topic).map((record) => {
+    const { key, value } = decodeRecord(source, record, true, driver)
+    return `${text(key)} = ${text(value)}`
+  })
+}
+
+function text(value: unknown): string {
+  return JSON.stringify(value, (_, inner: unknown) => {
+    if (inner instanceof Map) return Object.fromEntries(inner)
+    if (typeof inner === 'object' && inner !== null && 'kind' in inner) {
+      return inner.kind === 'integer' && 'value' in inner ? Number(inner.value) : inner
+    }
+    return inner
+  })
+}
+
+const S = `CREATE STREAM s (k STRING KEY, a INT, b STRING) WITH (kafka_topic='s', format='JSON', partitions=1);`
+
+describe('GROUP BY a constant', () => {
+  test.each([
+    [`'all'`, '"all"'],
+    ['1', '1'],
+    ['TRUE', 'true'],
+  ])('%s makes one group of everything', async (constant, key) => {
+    const driver = new TestDriver()
+    await driver.sql(
+      `${S} CREATE TABLE o AS SELECT ${constant} AS g, COUNT(*) AS n FROM s GROUP BY ${constant};`,
+    )
+    await driver.produce('s', { key: '"x"', value: { A: 1 } })
+    await driver.produce('s', { key: '"y"', value: { A: 2 } })
+    expect(recordsOf(driver, 'O')).toEqual([`${key} = {"N":1}`, `${key} = {"N":2}`])
+  })
+})
+
+describe('columns taken from a registered schema', () => {
+  const record = (...fields: unknown[]): SchemaText => ({
+    language: 'AVRO',
+    text: JSON.stringify({ type: 'record', name: 'R', fields }),
+    references: [],
+  })
+
+  test('a field with the name of a system column is refused', async () => {
+    const driver = new TestDriver()
+    driver.createTopic('t')
+    await driver.registry.register('t-value', record({ name: 'rowtime', type: 'long' }))
+    await expect(
+      driver.sql(`CREATE STREAM t (k STRING KEY) WITH (kafka_topic='t', value_format='AVRO');`),
+    ).rejects.toMatchObject({ code: 'SQL_RESERVED_COLUMN' })
+  })
+
+  test.each(['AVRO', 'JSON_SR', 'PROTOBUF'] as const)(
+    'several key columns are the fields of the schema KEY_SCHEMA_ID names: %s',
+    async (format) => {
+      const schema: SchemaText = {
+        AVRO: record({ name: 'X', type: ['null', 'int'], default: null }, { name: 'Y', type: 'string' }),
+        JSON_SR: {
+          language: 'JSON' as const,
+          text: '{"type":"object","properties":{"X":{"type":"integer","connect.type":"int32"},"Y":{"type":"string"}}}',
+          references: [],
+        },
+        PROTOBUF: {
+          language: 'PROTOBUF' as const,
+          text: 'syntax = "proto3"; message K { int32 X = 1; string Y = 2; }',
+          references: [],
+        },
+      }[format]
+      const driver = new TestDriver()
+      const { id } = await driver.registry.register('elsewhere', schema)
+      await driver.sql(`${S}
+        CREATE STREAM o WITH (key_format='${format}', key_schema_id=${id}) AS
+          SELECT a AS x, b AS y, k FROM s PARTITION BY a, b;`)
+      await driver.produce('s', { key: '"q"', value: { A: 1, B: 'two' } })
+      expect(recordsOf(driver, 'O')).toEqual(['{"X":1,"Y":"two"} = {"K":"q"}'])
+      await expect(
+        driver.sql(`CREATE STREAM p WITH (key_format='${format}', key_schema_id=${id}) AS
+          SELECT b AS y, a AS x, k FROM s PARTITION BY b, a;`),
+      ).rejects.toMatchObject({ code: 'SQL_SCHEMA_ID_MISMATCH' })
+    },
+  )
+})
