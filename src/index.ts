@@ -25,6 +25,8 @@ export type { PlainValue } from './plan/plain-value.ts'
 export type {
   ConsumedRecord,
   MessageResult,
+  PrintedPart,
+  PrintedRecord,
   PrintResult,
   RowsResult,
   StatementResult,

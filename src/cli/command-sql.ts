@@ -7,7 +7,14 @@ import { withMillrace, type CommandContext, type CommonOptions } from './command
 import { errorText, EXIT, exitCodeFor } from './error-text.ts'
 import { ProblemNotes } from './problem-notes.ts'
 import { printResult } from './result-printer.ts'
-import { inWholeText, scriptStatements, syntaxErrors } from './script.ts'
+import {
+  inWholeText,
+  SCRIPT_DEPTH_MAX,
+  scriptFile,
+  scriptStatements,
+  syntaxErrors,
+  tooDeep,
+} from './script.ts'
 import { runShell } from './shell.ts'
 import { waitingText } from './waiting-text.ts'
 
@@ -71,17 +78,35 @@ function withSemicolon(text: string): string {
   return problems(`${plain}\n;`) < problems(plain) ? `${text}\n;` : text
 }
 
-/** Runs the statements one after the other, each until it is done. */
+/**
+ * Runs the statements one after the other, each until it is done.
+ *
+ * @param files  the scripts that led here, outermost first
+ * @returns the exit code
+ */
 async function runScript(
   millrace: Millrace,
   context: CommandContext,
   text: string,
   json: boolean,
+  files: readonly string[] = [],
 ): Promise<number> {
   const { terminal, stop } = context
+  const tell = (error: unknown): void => {
+    const file = files.at(-1)
+    terminal.err(`${file === undefined ? '' : `${file}: `}${errorText(error, terminal, text)}`)
+  }
   for (const statement of scriptStatements(text)) {
     if (stop.aborted) break
     try {
+      const file = scriptFile(statement.text)
+      if (file !== null) {
+        if (files.length >= SCRIPT_DEPTH_MAX) throw tooDeep(file)
+        const inner = await readFile(file, 'utf8')
+        const code = await runScript(millrace, context, inner, json, [...files, file])
+        if (code !== EXIT.done) return code
+        continue
+      }
       const [result] = await millrace.sql(statement.text)
       if (result === undefined) continue
       await printResult(result, terminal, {
@@ -90,7 +115,7 @@ async function runScript(
         whileWaiting: () => waitingText(millrace, statement.text),
       })
     } catch (error) {
-      terminal.err(errorText(inWholeText(error, statement), terminal, text))
+      tell(inWholeText(error, statement))
       return exitCodeFor(error)
     }
   }

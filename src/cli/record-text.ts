@@ -1,29 +1,76 @@
-import type { ConsumedRecord } from '../runtime/statement-result.ts'
+import type { ConsumedRecord, PrintedPart, PrintedRecord } from '../runtime/statement-result.ts'
 
 /**
  * A record as one JSON object: topic, partition, offset, timestamp (epoch ms), key, value, headers. Keys
  * and values are text; bytes that are no UTF-8 are `{"base64": "…"}`.
  */
 export function recordJson(record: ConsumedRecord): string {
-  return JSON.stringify({
-    topic: record.topic,
-    partition: record.partition,
-    offset: record.offset,
-    timestamp: record.timestampMs,
-    key: dataJson(record.key),
-    value: dataJson(record.value),
-    headers: record.headers.map(({ key, value }) => ({ key, value: dataJson(value) })),
-  })
+  return jsonOf(record, dataJson(record.key), dataJson(record.value))
+}
+
+/** The same, where formats have been found: what a schema made readable is text. */
+export function printedJson(record: PrintedRecord): string {
+  const data = (bytes: Uint8Array | null, { formats, text }: PrintedPart): DataJson =>
+    BY_SCHEMA.has(formats[0] ?? '') ? text : dataJson(bytes)
+  return jsonOf(record, data(record.key, record.keyPart), data(record.value, record.valuePart))
+}
+
+const BY_SCHEMA: ReadonlySet<string> = new Set(['AVRO', 'PROTOBUF', 'JSON_SR'])
+
+function jsonOf(record: ConsumedRecord, key: DataJson, value: DataJson): string {
+  const { topic, partition, offset, timestampMs } = record
+  const headers = record.headers.map((h) => ({ key: h.key, value: dataJson(h.value) }))
+  return JSON.stringify({ topic, partition, offset, timestamp: timestampMs, key, value, headers })
 }
 
 /** A record as one line for people. */
 export function recordLine(record: ConsumedRecord): string {
-  const time = isoTime(record.timestampMs)
-  const headers = record.headers.map(({ key, value }) => `${key}=${dataLine(value)}`).join(' ')
+  return lineOf(record, dataLine(record.key), dataLine(record.value))
+}
+
+/** The same, where formats have been found. */
+export function printedLine(record: PrintedRecord): string {
+  return lineOf(record, partLine(record.keyPart.text), partLine(record.valuePart.text))
+}
+
+function lineOf(record: ConsumedRecord, key: string, value: string): string {
+  const headers = record.headers.map((h) => `${h.key}=${dataLine(h.value)}`).join(' ')
   return (
-    `${record.partition}:${record.offset}  ${time}  ${dataLine(record.key)}  ${dataLine(record.value)}` +
+    `${record.partition}:${record.offset}  ${isoTime(record.timestampMs)}  ${key}  ${value}` +
     (headers === '' ? '' : `  ${headers}`)
   )
+}
+
+/** Line breaks within a value would look like further records. */
+function partLine(text: string | null): string {
+  return text === null ? 'null' : text.replaceAll(/\p{Cc}/gu, (c) => JSON.stringify(c).slice(1, -1))
+}
+
+/** What the formats of a topic seem to be: said with the first record, and when a later one is of none of them. */
+export class FormatLines {
+  readonly #sides = {
+    key: { title: 'Key format', left: null as readonly string[] | null },
+    value: { title: 'Value format', left: null as readonly string[] | null },
+  }
+
+  /** The lines to be said before this record. */
+  linesFor(record: PrintedRecord): readonly string[] {
+    return [
+      ...this.#lineFor('key', record.keyPart.formats),
+      ...this.#lineFor('value', record.valuePart.formats),
+    ]
+  }
+
+  #lineFor(side: 'key' | 'value', formats: readonly string[]): readonly string[] {
+    const known = this.#sides[side]
+    if (formats.length === 0 || known.left?.length === 0) return []
+    if (known.left === null) {
+      known.left = formats
+      return [`${known.title}: ${formats.join(' or ')}`]
+    }
+    known.left = known.left.filter((format) => formats.includes(format))
+    return known.left.length > 0 ? [] : [`${known.title}: MIXED`]
+  }
 }
 
 function isoTime(timestampMs: number): string {
@@ -41,7 +88,9 @@ function textOf(bytes: Uint8Array): string | undefined {
   }
 }
 
-function dataJson(bytes: Uint8Array | null): string | null | { readonly base64: string } {
+type DataJson = string | null | { readonly base64: string }
+
+function dataJson(bytes: Uint8Array | null): DataJson {
   if (bytes === null) return null
   return textOf(bytes) ?? { base64: Buffer.from(bytes).toString('base64') }
 }

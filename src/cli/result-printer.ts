@@ -1,7 +1,7 @@
 import { unreachable } from '../base/assert.ts'
 import type { Row } from '../plan/sql-value.ts'
 import type { PrintResult, RowsResult, StatementResult, StreamResult } from '../runtime/statement-result.ts'
-import { recordJson, recordLine } from './record-text.ts'
+import { FormatLines, printedJson, printedLine } from './record-text.ts'
 import { ExpandedTable, rowCount, Table } from './table.ts'
 import { styled, type Terminal } from './terminal.ts'
 import { rowJson } from './value-text.ts'
@@ -116,6 +116,7 @@ const GROUP_ROWS_MAX = 1000
 
 async function printRecords(result: PrintResult, terminal: Terminal, options: PrintOptions): Promise<number> {
   let count = 0
+  const formats = new FormatLines()
   const records = result.records[Symbol.asyncIterator]()
   const stopped = new Promise<'stopped'>((resolve) => {
     if (options.stop.aborted) resolve('stopped')
@@ -128,7 +129,11 @@ async function printRecords(result: PrintResult, terminal: Terminal, options: Pr
       break
     }
     if (step.done === true) break
-    terminal.out(`${options.json ? recordJson(step.value) : recordLine(step.value)}\n`)
+    if (options.json) terminal.out(`${printedJson(step.value)}\n`)
+    else {
+      for (const line of formats.linesFor(step.value)) terminal.out(`${styled(terminal, 'dim', line)}\n`)
+      terminal.out(`${printedLine(step.value)}\n`)
+    }
     count++
   }
   return count

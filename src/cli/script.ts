@@ -35,6 +35,23 @@ export function syntaxErrors(text: string): readonly SqlError[] {
   return parseAll(text).errors
 }
 
+/** Scripts that run scripts: deeper is taken for one that runs itself. */
+export const SCRIPT_DEPTH_MAX = 16
+
+/** The file a RUN SCRIPT statement names; null: the statement is another. */
+export function scriptFile(statement: string): string | null {
+  const parsed = parseAll(statement, { variables: false }).statements[0]
+  return parsed?.kind === 'run-script' ? parsed.file.value : null
+}
+
+export function tooDeep(file: string): SqlError {
+  return new SqlError('SQL_RUN_SCRIPT', {
+    message: `${file} is run by ${SCRIPT_DEPTH_MAX} scripts within each other.`,
+    hint: 'Does it run itself?',
+    stage: 'execute',
+  })
+}
+
 /** The same error, for the whole text a statement was cut from. */
 export function inWholeText(error: unknown, statement: ScriptStatement): unknown {
   if (!(error instanceof SqlError) || error.at === undefined) return error

@@ -11,7 +11,7 @@ import { complete } from './completion.ts'
 import { errorText, EXIT } from './error-text.ts'
 import type { ProblemNotes } from './problem-notes.ts'
 import { printResult } from './result-printer.ts'
-import { scriptStatements, syntaxErrors } from './script.ts'
+import { SCRIPT_DEPTH_MAX, scriptFile, scriptStatements, syntaxErrors, tooDeep } from './script.ts'
 import { BACKSLASH_COMMANDS, FIRST_STEPS, SHELL_HELP, SHORTHANDS } from './shell-commands.ts'
 import { whenStopped } from './stop-signal.ts'
 import { styled, type Terminal } from './terminal.ts'
@@ -57,6 +57,8 @@ class Shell {
   #hasLeft = false
   #isExpanded = false
   #isTimed = false
+  /** How many scripts run within each other. */
+  #scriptDepth = 0
   #lastQuery: string | null = null
   #leave!: () => void
 
@@ -130,9 +132,9 @@ class Shell {
 
   /** @returns whether it was done without an error or Ctrl-C */
   async #runStatement(text: string): Promise<boolean> {
-    const parsed = parseAll(text).statements[0]
-    if (parsed?.kind === 'run-script') return this.#runFile(parsed.file.value)
-    if (parsed?.kind === 'query-statement') this.#lastQuery = text
+    const file = scriptFile(text)
+    if (file !== null) return this.#runFile(file)
+    if (parseAll(text).statements[0]?.kind === 'query-statement') this.#lastQuery = text
     const startedMs = performance.now()
     const running = new AbortController()
     this.#running = running
@@ -161,13 +163,19 @@ class Shell {
   }
 
   async #runFile(file: string): Promise<boolean> {
+    if (this.#scriptDepth >= SCRIPT_DEPTH_MAX) throw tooDeep(file)
     const text = await readFile(file, 'utf8')
     const errors = syntaxErrors(text)
     for (const error of errors) this.#terminal.err(`${file}: ${errorText(error, this.#terminal, text)}`)
     if (errors.length > 0) return false
-    for (const statement of scriptStatements(text))
-      if (!(await this.#runStatement(statement.text))) return false
-    return true
+    this.#scriptDepth++
+    try {
+      for (const statement of scriptStatements(text))
+        if (!(await this.#runStatement(statement.text))) return false
+      return true
+    } finally {
+      this.#scriptDepth--
+    }
   }
 
   /** @returns whether the line was one */

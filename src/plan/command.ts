@@ -49,8 +49,40 @@ export type Command =
       readonly interval: number | null
       readonly limit: number | null
     }
-  /** IF NOT EXISTS or IF EXISTS found nothing to do; the sentence says why. */
+  | AssertTopic
+  | AssertSchema
+  | AssertRow
+  /** Nothing is to be done: IF EXISTS found nothing, or what was asserted holds; the sentence says so. */
   | { readonly kind: 'nothing'; readonly message: string }
+
+/** ASSERT [NOT EXISTS] TOPIC: waits until the topic is there, with these properties, or is gone. */
+export interface AssertTopic {
+  readonly kind: 'assert-topic'
+  readonly exists: boolean
+  readonly topic: string
+  /** null: any. */
+  readonly partitions: number | null
+  readonly replicas: number | null
+  readonly timeoutMs: number
+}
+
+/** ASSERT [NOT EXISTS] SCHEMA. At least one of `subject` and `id` is there. */
+export interface AssertSchema {
+  readonly kind: 'assert-schema'
+  readonly exists: boolean
+  readonly subject: string | null
+  readonly id: number | null
+  readonly timeoutMs: number
+}
+
+/** ASSERT [NULL] VALUES: the next row of a source that no assertion has taken is this one. */
+export interface AssertRow {
+  readonly kind: 'assert-row'
+  readonly source: DataSource
+  /** For a deletion only its key columns count. */
+  readonly row: InsertedRow
+  readonly isDeletion: boolean
+}
 
 export type ShowKind =
   | 'streams'

@@ -83,7 +83,8 @@ function quoteText(text: string): string {
   return `'${text.replaceAll("'", "''")}'`
 }
 
-function printValue(value: SqlValue, type: SqlType | null): string {
+/** A value as a literal would write it, as far as there are literals. */
+export function printValue(value: SqlValue, type: SqlType | null): string {
   if (value === null) return 'null'
   if (typeof value === 'string') return quoteText(value)
   if (typeof value === 'boolean' || typeof value === 'bigint') return String(value)

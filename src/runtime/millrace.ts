@@ -29,7 +29,7 @@ import type {
 } from '../log/log.ts'
 import { statementsFor, type Definition } from '../dsl/builder.ts'
 import { openLog } from '../log/open-log.ts'
-import type { Command, PullQuery, PushQuery } from '../plan/command.ts'
+import type { AssertRow, Command, PullQuery, PushQuery } from '../plan/command.ts'
 import type { QueryPlan } from '../plan/plan-node.ts'
 import { findColumn } from '../plan/schema.ts'
 import type { SourceCatalog } from '../plan/data-source.ts'
@@ -38,6 +38,7 @@ import type { Row } from '../plan/sql-value.ts'
 import { bindParameters, type Parameters } from '../sql/bind-parameters.ts'
 import { parseStatements } from '../sql/parse.ts'
 import { WorkerState } from '../state/worker-state.ts'
+import { AssertedRows } from './assertions.ts'
 import { Catalog, put, sourcesRead } from './catalog.ts'
 import { encodeData, type NewData } from './data.ts'
 import { groupOf } from './append-together.ts'
@@ -58,7 +59,8 @@ import type { PushQueryStatus, QueryStatus } from './query-status.ts'
 import type { RowObject } from './row-object.ts'
 import { RowStream } from './row-stream.ts'
 import { booleanSetting, settingOr, settingsFrom } from './settings.ts'
-import type { ConsumedRecord, StatementResult } from './statement-result.ts'
+import { RecordPrinter } from './printed-record.ts'
+import type { ConsumedRecord, PrintedRecord, StatementResult } from './statement-result.ts'
 import { StatementRunner, type Session, type StatementHost } from './statement-runner.ts'
 import { registerFunctions, type UserFunction } from './user-functions.ts'
 import { consumeTopic, rowsUpToEnd, type ConsumeOptions } from './topic-reader.ts'
@@ -396,6 +398,7 @@ class LogHost implements StatementHost {
   /** Running push queries and their statements. */
   readonly #streams = new Map<RowStream, string>()
   #owner: CommitOwner
+  readonly #asserted: AssertedRows
   readonly #onProblem: (queryId: string, problem: QueryProblem) => void
   #streamNumber = 0
   /** Whether a statement has inserted since queries were last seen to have caught up. */
@@ -429,6 +432,7 @@ class LogHost implements StatementHost {
     this.#owner = parts.owner
     this.#onProblem = parts.onProblem
     this.producer = parts.log.producer()
+    this.#asserted = new AssertedRows(parts.log, parts.formatOf, parts.clock)
   }
 
   static async open(
@@ -654,13 +658,21 @@ class LogHost implements StatementHost {
     })
   }
 
-  print(command: Extract<Command, { kind: 'print' }>): AsyncIterable<ConsumedRecord> {
+  print(command: Extract<Command, { kind: 'print' }>): AsyncIterable<PrintedRecord> {
     this.requireTopic(command.topic)
     const records = consumeTopic(this.log, command.topic, {
       from: command.fromBeginning ? 'beginning' : 'end',
       follow: true,
     })
-    return sampled(records, command.interval ?? 1, command.limit ?? Infinity)
+    const declared = this.catalog.sources().filter((source) => source.topic === command.topic)
+    const window = declared.find((source) => source.windowedKey !== null)?.windowedKey ?? null
+    const printer = new RecordPrinter(this.registry, this.formatOf, window)
+    return sampled(records, command.interval ?? 1, command.limit ?? Infinity, printer)
+  }
+
+  async assertRow(command: AssertRow, context: CompileContext): Promise<string> {
+    await this.#catchUp()
+    return this.#asserted.expect(command, context)
   }
 
   requireTopic(topic: string): void {
@@ -794,13 +806,14 @@ async function* sampled(
   records: AsyncIterable<ConsumedRecord>,
   interval: number,
   limit: number,
-): AsyncIterable<ConsumedRecord> {
+  printer: RecordPrinter,
+): AsyncIterable<PrintedRecord> {
   let seen = 0
   let shown = 0
   if (limit <= 0) return
   for await (const record of records) {
     if (seen++ % interval !== 0) continue
-    yield record
+    yield await printer.printed(record)
     if (++shown >= limit) return
   }
 }

@@ -44,7 +44,21 @@ export interface StreamResult extends ResultBase {
 /** PRINT: the records of a topic as they come. */
 export interface PrintResult extends ResultBase {
   readonly kind: 'print'
-  readonly records: AsyncIterable<ConsumedRecord>
+  readonly records: AsyncIterable<PrintedRecord>
+}
+
+/** A record with its key and value in words. */
+export interface PrintedRecord extends ConsumedRecord {
+  readonly keyPart: PrintedPart
+  readonly valuePart: PrintedPart
+}
+
+/** A key or value whose format was found by looking at it. */
+export interface PrintedPart {
+  /** What it may be, such as `JSON`, `AVRO`, `KAFKA_STRING`, the likeliest first; empty for null. */
+  readonly formats: readonly string[]
+  /** JSON where it has fields; bytes that are nothing known as `0x…`. */
+  readonly text: string | null
 }
 
 /** A record as it lies in the log. */

@@ -5,7 +5,7 @@ import type { Format } from '../formats/format.ts'
 import type { SchemaRegistry } from '../formats/schema-registry.ts'
 import type { FunctionContext } from '../functions/function.ts'
 import type { ProducerRecord } from '../log/log.ts'
-import type { Command, PullQuery, PushQuery } from '../plan/command.ts'
+import type { AssertRow, Command, PullQuery, PushQuery } from '../plan/command.ts'
 import type { FormatName } from '../plan/data-source.ts'
 import type { FormatRules } from '../plan/format-rules.ts'
 import type { Expr } from '../plan/expression.ts'
@@ -17,6 +17,7 @@ import { bindParameters, type Parameters } from '../sql/bind-parameters.ts'
 import { withPlace } from '../sql/analyse/placed.ts'
 import { parseStatements } from '../sql/parse.ts'
 import { subjectPlace } from '../sql/subject-place.ts'
+import { assertSchema, assertTopic } from './assertions.ts'
 import { effectsOf, type Effects } from './effects.ts'
 import { formatRulesOver } from './format-rules.ts'
 import { recordsToInsert } from './insert-values.ts'
@@ -33,7 +34,7 @@ import {
   type Listing,
   type Shown,
 } from './show.ts'
-import type { ConsumedRecord, StatementResult } from './statement-result.ts'
+import type { PrintedRecord, StatementResult } from './statement-result.ts'
 
 /** What running statements needs of whoever owns the log and the queries. */
 export interface StatementHost extends Omit<Shown, 'settings' | 'variables'> {
@@ -51,7 +52,9 @@ export interface StatementHost extends Omit<Shown, 'settings' | 'variables'> {
   endPushQuery(id: string): Promise<boolean>
   pull(query: PullQuery, context: CompileContext): Promise<readonly Row[]>
   push(query: PushQuery, settings: ReadonlyMap<string, string>): RowStream
-  print(command: Extract<Command, { kind: 'print' }>): AsyncIterable<ConsumedRecord>
+  /** @returns what to say about it @throws SqlError `SQL_ASSERTION_FAILED` */
+  assertRow(command: AssertRow, context: CompileContext): Promise<string>
+  print(command: Extract<Command, { kind: 'print' }>): AsyncIterable<PrintedRecord>
 }
 
 /** Settings and variables that outlive a statement: SET, UNSET and DEFINE change them. */
@@ -180,6 +183,12 @@ export class StatementRunner {
         return { kind: 'stream', rows: host.push(command, new Map(settings)) }
       case 'print':
         return { kind: 'print', records: host.print(command) }
+      case 'assert-topic':
+        return message(await assertTopic(command, () => host.topics(), host.clock))
+      case 'assert-schema':
+        return message(await assertSchema(command, host.registry, host.clock))
+      case 'assert-row':
+        return message(await host.assertRow(command, this.#compileContext(session)))
       case 'show':
         return rows(await show(command.what, command.all, command.extended, shown))
       case 'describe':

@@ -1,7 +1,14 @@
 import { unreachable } from '../base/assert.ts'
-import { NotSupportedError, SqlError, type Position } from '../base/errors.ts'
+import { SqlError, type Position } from '../base/errors.ts'
 import type { Command, ShowKind } from '../plan/command.ts'
 import { prepareCreateAlert } from './analyse/alert.ts'
+import {
+  prepareAssertSchema,
+  prepareAssertSource,
+  prepareAssertTombstone,
+  prepareAssertTopic,
+  prepareAssertValues,
+} from './analyse/assert.ts'
 import { prepareAlterSource } from './analyse/alter-source.ts'
 import type { PrepareContext } from './analyse/context.ts'
 import { prepareCreateAs } from './analyse/create-as.ts'
@@ -107,26 +114,24 @@ export function prepare(statement: Statement, context: PrepareContext): Command 
         hint: `SET ${printText(statement.property.value)} = ${printText(statement.value.value)} is for the statements that follow; settings for all are given to Millrace.open.`,
       })
     case 'assert-topic':
-      throw new NotSupportedError('ASSERT TOPIC', statement.at)
+      return prepareAssertTopic(statement)
     case 'assert-schema':
-      throw new NotSupportedError('ASSERT SCHEMA', statement.at)
+      return prepareAssertSchema(statement)
     case 'assert-values':
+      return prepareAssertValues(statement, context)
     case 'assert-tombstone':
+      return prepareAssertTombstone(statement, context)
     case 'assert-source':
-      throw testOnly('ASSERT of rows and definitions', statement)
+      return prepareAssertSource(statement, context)
     case 'run-script':
-      throw testOnly('RUN SCRIPT', statement)
+      throw new SqlError('SQL_RUN_SCRIPT', {
+        message: 'RUN SCRIPT is for the shell, for `millrace sql` and for files that these run.',
+        at: statement.file.at,
+        hint: 'In a program read the file and pass its text to sql().',
+      })
     default:
       return unreachable(statement)
   }
-}
-
-function testOnly(what: string, statement: Statement): SqlError {
-  return new SqlError('SQL_TEST_STATEMENT', {
-    message: `${what} is only possible in files of SQL tests.`,
-    at: statement.at,
-    stage: 'parse',
-  })
 }
 
 /** @throws SqlError `SQL_UNKNOWN_TOPIC` with the nearest name */

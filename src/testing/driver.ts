@@ -325,6 +325,10 @@ class DriverHost implements StatementHost {
     throw new NotSupportedError('PRINT in the test driver')
   }
 
+  assertRow(): never {
+    throw new NotSupportedError('ASSERT VALUES in the test driver')
+  }
+
   async deliverNew(): Promise<void> {
     for (let next = this.#undelivered.shift(); next !== undefined; next = this.#undelivered.shift()) {
       for (const { id } of this.catalog.queries()) {

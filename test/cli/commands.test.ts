@@ -215,6 +215,27 @@ describe('sql -e', () => {
   })
 })
 
+test('RUN SCRIPT runs a file, within another too; its errors name the file, and nothing follows them', async () => {
+  const inner = await file('inner.sql', "INSERT INTO s VALUES ('a');\nSELECT nope FROM s;\n")
+  const outer = await file('outer.sql', `RUN SCRIPT '${inner}';\nSHOW TYPES;`)
+  const { code, output, errors } = await sql(
+    `CREATE STREAM s (a STRING) WITH (KAFKA_TOPIC = 's', PARTITIONS = 1, VALUE_FORMAT = 'JSON'); RUN SCRIPT '${outer}'`,
+  )
+  expect(code).toBe(EXIT.failed)
+  expect(output).toBe('Stream S created.\n1 row inserted into S.\n')
+  expect(errors).toContain(`${inner}: error: The SELECT column nope does not exist in stream S.`)
+  expect(errors).toContain('  2 | SELECT nope FROM s;')
+})
+
+test('a script that runs itself ends', async () => {
+  const path = join(directory, 'loop.sql')
+  await file('loop.sql', `RUN SCRIPT '${path}';`)
+  const { code, errors } = await sql(`RUN SCRIPT '${path}';`)
+  expect(code).toBe(EXIT.failed)
+  expect(errors).toContain('is run by 16 scripts within each other.')
+  expect((await sql("RUN SCRIPT 'nowhere.sql';")).errors).toContain('There is no file nowhere.sql.')
+})
+
 describe('run', () => {
   test('--until-idle ends when all is done, and going on doubles nothing', async () => {
     await produced()

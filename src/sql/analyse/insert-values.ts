@@ -7,7 +7,7 @@ import type { Expr } from '../../plan/expression.ts'
 import { printExpression } from '../../plan/print-expression.ts'
 import { keyColumns } from '../../plan/schema.ts'
 import { BIGINT, isNumeric, printType, sameType, type SqlType } from '../../plan/sql-type.ts'
-import type { Identifier, InsertValuesStatement, ValueRow } from '../ast.ts'
+import type { Expression, Identifier, InsertValuesStatement, ValueRow } from '../ast.ts'
 import { coerce } from './coerce.ts'
 import { isOn, type PrepareContext } from './context.ts'
 import { nearestOrAll } from './nearest-name.ts'
@@ -37,6 +37,21 @@ export function prepareInsertValues(statement: InsertValuesStatement, context: P
     into,
     rows: statement.rows.map((row) => typeRow(row, names, into, context)),
   }
+}
+
+/** A row as ASSERT VALUES writes it: columns that are not listed are null. */
+export function typeInsertedRow(
+  into: DataSource,
+  row: {
+    readonly target: Identifier
+    readonly columns: readonly Identifier[] | null
+    readonly values: readonly Expression[]
+    readonly at: Position
+  },
+  context: PrepareContext,
+): InsertedRow {
+  const names = targetColumns(into, row)
+  return typeRow({ kind: 'value-row', values: row.values, at: row.at }, names, into, context)
 }
 
 function checkRowCount(statement: InsertValuesStatement, context: PrepareContext): void {
@@ -116,7 +131,7 @@ function checkTarget(into: DataSource, statement: InsertValuesStatement, context
 
 function targetColumns(
   into: DataSource,
-  statement: InsertValuesStatement,
+  statement: Pick<InsertValuesStatement, 'columns' | 'target'>,
 ): readonly { readonly name: string }[] {
   const refuseHeader = (name: string, at: Position): never => {
     throw new SqlError('SQL_INSERT_HEADER', {

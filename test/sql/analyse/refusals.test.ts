@@ -168,7 +168,7 @@ const REFUSED: readonly (readonly [code: string, at: string, statement: string])
   ['SQL_UNKNOWN_ALERT', 's', 'DROP ALERT s;'],
   ['SQL_WRONG_KIND', 'al', 'DROP STREAM al;'],
   ['SQL_REPLACE_KIND', 's', 'CREATE OR REPLACE ALERT s AS SELECT id, n FROM s2;'],
-  ['SQL_TEST_STATEMENT', '', "RUN SCRIPT 'x';"],
+  ['SQL_RUN_SCRIPT', "'x'", "RUN SCRIPT 'x';"],
 ]
 
 describe('what is refused, and where it points', () => {
