@@ -1,4 +1,5 @@
 import type Big from 'big.js'
+import { javaDoubleText } from '../base/java-double.ts'
 import { dateText, timestampText, timeText } from '../functions/iso-time.ts'
 import type { Schema } from '../plan/schema.ts'
 import type { SqlType } from '../plan/sql-type.ts'
@@ -42,7 +43,7 @@ export function jsonText(type: SqlType, value: SqlValue): string {
     case 'BIGINT':
       return String(value as boolean | number | bigint)
     case 'DOUBLE':
-      return Number.isFinite(value) ? JSON.stringify(value) : `"${value as number}"`
+      return Number.isFinite(value) ? javaDoubleText(value as number) : `"${value as number}"`
     case 'DECIMAL':
       return (value as Big).toFixed(type.scale)
     case 'STRING':

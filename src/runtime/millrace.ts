@@ -55,7 +55,7 @@ import {
 } from './processing-log.ts'
 import { materialisingQuery, pullRows, readRangeFor } from './pull-query.ts'
 import { PushQueryRun } from './push-query.ts'
-import type { PushQueryStatus, QueryStatus } from './query-status.ts'
+import type { GroupOffset, PushQueryStatus, QueryStatus } from './query-status.ts'
 import type { RowObject } from './row-object.ts'
 import { RowStream } from './row-stream.ts'
 import { booleanSetting, settingOr, settingsFrom } from './settings.ts'
@@ -401,8 +401,8 @@ class LogHost implements StatementHost {
   readonly #asserted: AssertedRows
   readonly #onProblem: (queryId: string, problem: QueryProblem) => void
   #streamNumber = 0
-  /** Whether a statement has inserted since queries were last seen to have caught up. */
-  #hasInserted = false
+  /** Whether a statement has inserted, or made a query, since queries were last seen to have caught up. */
+  #hasNews = false
   /** An open Millrace keeps its process alive, as a server does: queries go on in the background. */
   readonly #keepAlive = setInterval(() => {}, 2 ** 30)
   #closed: Promise<void> | null = null
@@ -534,6 +534,29 @@ class LogHost implements StatementHost {
     return this.log.topics()
   }
 
+  offsetsIn(topic: string): readonly GroupOffset[] {
+    const offsets = this.log.groups().flatMap((group) =>
+      this.log
+        .committedOffsets(group)
+        .filter((committed) => committed.topic === topic)
+        .map(({ partition, offset }) => {
+          const { logStart, lastStable } = this.log.ends(topic, partition)
+          return { group, partition, startOffset: logStart, endOffset: lastStable, offset }
+        }),
+    )
+    return offsets.toSorted((a, b) =>
+      a.group < b.group ? -1 : a.group > b.group ? 1 : a.partition - b.partition,
+    )
+  }
+
+  recordsIn(topic: string): number {
+    const partitions = this.log.topic(topic)?.partitions ?? 0
+    return Array.from({ length: partitions }, (_, p) => {
+      const { logStart, lastStable } = this.log.ends(topic, p)
+      return lastStable - logStart
+    }).reduce((sum, count) => sum + count, 0)
+  }
+
   queries(): readonly QueryStatus[] {
     return this.catalog.queries().map((query) => {
       const status = this.worker.status(query.id)
@@ -572,29 +595,30 @@ class LogHost implements StatementHost {
     this.catalog.apply(effects.changes)
     for (const id of effects.end) await this.#forget(id)
     for (const id of effects.start) await this.#start(id)
+    if (effects.start.length > 0) this.#hasNews = true
     for (const id of effects.pause) await this.worker.pause(id, true)
     for (const id of effects.resume) await this.worker.pause(id, false)
   }
 
   async append(records: readonly ProducerRecord[]): Promise<void> {
     for (const { topic } of records) this.requireTopic(topic)
-    this.#hasInserted = true
+    this.#hasNews = true
     if (records.length === 1) await this.producer.send(records[0]!)
     else await commit(this.log, groupOf(records, this.log, this.#owner, this.#random, this.clock))
   }
 
   async pull(query: PullQuery, context: CompileContext): Promise<readonly Row[]> {
     const { source } = query
-    if (this.#hasInserted) await this.#catchUp()
+    if (this.#hasNews) await this.#catchUp()
     if (source.kind === 'stream')
       return pullRows(query, rowsUpToEnd(this.log, source, this.formatOf), context)
     const definition = materialisingQuery(source, this.catalog)
     return pullRows(query, this.readCommitted(definition.id, readRangeFor(source, query.access)), context)
   }
 
-  /** Who inserts and then asks expects an answer with it: queries get a moment to take it in. */
+  /** Who inserts, or makes a table, and then asks expects an answer with it: queries get a moment to take it in. */
   async #catchUp(): Promise<void> {
-    this.#hasInserted = false
+    this.#hasNews = false
     let timer: Timer | undefined
     const tooLong = new Promise<void>((resolve) => {
       timer = this.clock.after(CATCH_UP_MS, resolve)
@@ -629,6 +653,7 @@ class LogHost implements StatementHost {
       formatOf: this.formatOf,
       reset: settings.get('auto.offset.reset')?.toLowerCase() === 'earliest' ? 'earliest' : 'latest',
       compatibility: booleanSetting(settings, 'millrace.compatibility'),
+      idleMs: idleMsOf(query.plan),
       onProblem: (problem) => this.#onProblem(queryId, problem),
     })
     const schema = { columns: query.columns.map((name) => findColumn(query.plan.root.schema, name)!) }

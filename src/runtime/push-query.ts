@@ -1,4 +1,4 @@
-import type { Clock } from '../base/clock.ts'
+import type { Clock, Timer } from '../base/clock.ts'
 import type { Batch } from '../engine/batch.ts'
 import type { CompileContext } from '../engine/compile/cursor.ts'
 import { InputFeed } from '../engine/input-feed.ts'
@@ -21,10 +21,14 @@ export interface PushQueryOptions {
   /** Where streams start. Tables are always read from the beginning where something joins them. */
   readonly reset: 'earliest' | 'latest'
   readonly compatibility: boolean
+  /** Silence of its streams for this long counts as time passing; null: never. */
+  readonly idleMs: number | null
   /** Told of samples of what the query could not use. */
   readonly onProblem: (problem: QueryProblem) => void
 }
 
+/** How often a query whose streams may fall silent looks at the clock. */
+const IDLE_LOOK_MS = 200
 /** How many problems a query tells of. */
 const PROBLEM_SAMPLES = 100
 
@@ -36,6 +40,7 @@ export class PushQueryRun implements RowSource {
   readonly #log: Log
   readonly #clock: Clock
   readonly #limit: number
+  readonly #idleMs: number | null
   /** Positions in the plan's schema of the columns of the SELECT list. */
   readonly #shown: readonly number[]
   readonly #run: QueryRun
@@ -51,6 +56,7 @@ export class PushQueryRun implements RowSource {
     this.#log = log
     this.#clock = options.clock
     this.#limit = query.plan.limit ?? Infinity
+    this.#idleMs = options.idleMs
     this.#onProblem = options.onProblem
     const { columns } = query.plan.root.schema
     this.#shown = query.columns.map((name) => columns.findIndex((c) => c.name === name))
@@ -100,7 +106,7 @@ export class PushQueryRun implements RowSource {
     try {
       while (left > 0 && !stopped.aborted) {
         moved = false
-        const worked = await this.#feed.step()
+        const worked = (await this.#feed.step()) || (await this.#advanceWhenIdle())
         for (const record of this.#feed.takeUnreadable()) {
           this.#sample({ kind: 'record-unreadable', ...record })
         }
@@ -111,7 +117,12 @@ export class PushQueryRun implements RowSource {
         }
         await sink.ready()
         if (!worked && !moved) {
-          await new Promise<void>((resolve) => (wake = resolve))
+          let look: Timer | undefined
+          await new Promise<void>((resolve) => {
+            wake = resolve
+            if (this.#idleMs !== null) look = this.#clock.after(IDLE_LOOK_MS, resolve)
+          })
+          look?.cancel()
           wake = null
         } else if (worked) {
           await this.#clock.turn()
@@ -121,6 +132,15 @@ export class PushQueryRun implements RowSource {
       unsubscribe()
       stopped.removeEventListener('abort', onMove)
     }
+  }
+
+  /** Silence counts as time passing, where the streams say so and there is nothing left to read. */
+  async #advanceWhenIdle(): Promise<boolean> {
+    const feed = this.#feed
+    if (this.#idleMs === null || feed.eventTimeMs < 0 || !feed.atEnd) return false
+    return this.#run.advanceIdle(this.#idleMs, this.#clock.nowMs(), (partition) =>
+      partition === null ? feed.eventTimeMs : feed.eventTimeOfMs(partition),
+    )
   }
 
   #sample(problem: QueryProblem): void {

@@ -39,3 +39,15 @@ export interface QueryCounters {
   /** Event time at which its next window closes or timer fires; null: nothing waits. */
   readonly nextTimerMs: number | null
 }
+
+/** How far a consumer group has come in a partition. */
+export interface GroupOffset {
+  readonly group: string
+  readonly partition: number
+  /** The first that is still there. */
+  readonly startOffset: number
+  /** First not yet written. */
+  readonly endOffset: number
+  /** First not yet read. */
+  readonly offset: number
+}

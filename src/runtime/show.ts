@@ -2,11 +2,12 @@ import { unreachable } from '../base/assert.ts'
 import { SqlError } from '../base/errors.ts'
 import { printSignature } from '../functions/overloads.ts'
 import type { FunctionLibrary } from '../functions/registry.ts'
+import { SPECIAL_FORMS, type SpecialForm } from '../functions/special-forms.ts'
 import type { Batch } from '../engine/batch.ts'
 import type { ReadRange } from '../engine/operator.ts'
 import type { TopicDescription } from '../log/log.ts'
 import type { ShowKind } from '../plan/command.ts'
-import type { DataSource, FormatSpec } from '../plan/data-source.ts'
+import type { DataSource, FormatSpec, TimestampColumn } from '../plan/data-source.ts'
 import { printPlan } from '../plan/print.ts'
 import type { Column, Schema } from '../plan/schema.ts'
 import { BIGINT, BOOLEAN, INTEGER, printType, STRING, type SqlType } from '../plan/sql-type.ts'
@@ -14,8 +15,8 @@ import type { Row } from '../plan/sql-value.ts'
 import type { Catalog } from './catalog.ts'
 import { alertName, queryHint } from './effects.ts'
 import { EVERYTHING } from './pull-query.ts'
-import type { PushQueryStatus, QueryStatus } from './query-status.ts'
-import { SETTINGS } from './settings.ts'
+import type { GroupOffset, PushQueryStatus, QueryStatus } from './query-status.ts'
+import { booleanSetting, SETTINGS } from './settings.ts'
 
 /** What the lists are made from. */
 export interface Shown {
@@ -24,6 +25,10 @@ export interface Shown {
   readonly settings: ReadonlyMap<string, string>
   readonly variables: ReadonlyMap<string, string>
   topics(): readonly TopicDescription[]
+  /** What consumer groups have committed of a topic, by group and partition. */
+  offsetsIn(topic: string): readonly GroupOffset[]
+  /** How many offsets a topic holds. */
+  recordsIn(topic: string): number
   queries(): readonly QueryStatus[]
   pushQueries(): readonly PushQueryStatus[]
   /** Committed rows of the table a query keeps. */
@@ -58,11 +63,21 @@ export async function show(what: ShowKind, all: boolean, extended: boolean, show
       )
     case 'topics':
       return listing(
-        { 'Kafka Topic': STRING, Partitions: INTEGER },
+        {
+          'Kafka Topic': STRING,
+          Partitions: INTEGER,
+          ...(extended ? { Records: BIGINT, 'Consumer Groups': INTEGER } : {}),
+        },
         shown
           .topics()
           .filter((t) => all || !t.internal)
-          .map((t) => [t.name, t.partitions]),
+          .map((t) => [
+            t.name,
+            t.partitions,
+            ...(extended
+              ? [shown.recordsIn(t.name), new Set(shown.offsetsIn(t.name).map((o) => o.group)).size]
+              : []),
+          ]),
       )
     case 'queries':
       return listing(
@@ -109,7 +124,7 @@ export async function show(what: ShowKind, all: boolean, extended: boolean, show
     case 'functions':
       return listing(
         { 'Function Name': STRING, Type: STRING, Category: STRING },
-        [...shown.functions.declarations.values()]
+        [...shown.functions.declarations.values(), ...specialForms(shown)]
           .map((f): [string, string, string] => [f.name, f.kind.toUpperCase(), f.category])
           .sort(([a], [b]) => (a < b ? -1 : 1)),
       )
@@ -218,9 +233,13 @@ function describeSource(source: DataSource, extended: boolean, shown: Shown): Li
       `Topic: ${source.topic} (partitions: ${shown.catalog.partitions(source.topic) ?? 'none: the topic is missing'})`,
       `Key format: ${printFormat(source.keyFormat)}`,
       `Value format: ${printFormat(source.valueFormat)}`,
-      `Timestamp column: ${source.timestamp === null ? "none, the record's timestamp counts" : source.timestamp.column}`,
+      `Timestamp column: ${source.timestamp === null ? "none, the record's timestamp counts" : timestampText(source.timestamp)}`,
+      ...(source.idleMs === undefined
+        ? []
+        : [`Idle timeout: ${source.idleMs} ms, then silence counts as time passing`]),
       `Read by: ${ids((q) => q.reads.includes(source.name))}`,
       `Written by: ${ids((q) => q.writes === source.name)}`,
+      ...groupLines(shown.offsetsIn(source.topic)),
       `Statement: ${oneLine(source.statement)}`,
     )
   }
@@ -233,8 +252,45 @@ function describeSource(source: DataSource, extended: boolean, shown: Shown): Li
   }
 }
 
+function timestampText({ column, pattern }: TimestampColumn): string {
+  return pattern === null ? column : `${column}, as ${pattern}`
+}
+
+/** How far each group has come, partition by partition. */
+function groupLines(offsets: readonly GroupOffset[]): readonly string[] {
+  const byGroup = Map.groupBy(offsets, (o) => o.group)
+  return [...byGroup].map(([group, of]) => {
+    const places = of.map(
+      (o) =>
+        `partition ${o.partition} at ${o.offset} of ${o.startOffset} to ${o.endOffset}, lag ${Math.max(0, o.endOffset - Math.max(o.offset, o.startOffset))}`,
+    )
+    return `Consumer group ${group}: ${places.join('; ')}`
+  })
+}
+
+/** What is called like a function and is none, where no function has its name. */
+function specialForms({ functions, settings }: Shown): readonly SpecialForm[] {
+  if (booleanSetting(settings, 'millrace.compatibility')) return []
+  return SPECIAL_FORMS.filter((form) => functions.kindOf(form.name) === undefined)
+}
+
 /** @throws SqlError if there is no such function */
-export function describeFunction(name: string, { functions }: Shown): string {
+export function describeFunction(name: string, shown: Shown): string {
+  const { functions } = shown
+  const form = specialForms(shown).find((f) => f.name === name.toUpperCase())
+  if (form !== undefined) {
+    return [
+      `Name: ${form.name}`,
+      `Type: ${form.kind}`,
+      `Overview: ${form.summary}`,
+      '',
+      'Signatures:',
+      ...form.signatures.map((signature) => `  ${signature}`),
+      '',
+      'Examples:',
+      ...form.examples.map((example) => `  ${example}`),
+    ].join('\n')
+  }
   const declaration = functions.declarations.get(name.toUpperCase())
   if (declaration === undefined) {
     throw new SqlError('SQL_UNKNOWN_FUNCTION', {

@@ -153,6 +153,8 @@ export class StatementRunner {
       settings,
       variables: session.variables,
       topics: () => host.topics(),
+      offsetsIn: (topic) => host.offsetsIn(topic),
+      recordsIn: (topic) => host.recordsIn(topic),
       queries: () => host.queries(),
       pushQueries: () => host.pushQueries(),
       readCommitted: (id, range) => host.readCommitted(id, range),
@@ -190,14 +192,13 @@ export class StatementRunner {
       case 'assert-row':
         return message(await host.assertRow(command, this.#compileContext(session)))
       case 'show':
+        if (command.extended && (command.what === 'streams' || command.what === 'tables'))
+          return describedAll(command.what, true, shown)
         return rows(await show(command.what, command.all, command.extended, shown))
       case 'describe':
         return rows(describe(command.name, command.extended, shown))
       case 'describe-all':
-        return {
-          kind: 'text',
-          text: describeAll(command.what, command.extended, shown).map(listingText).join('\n\n'),
-        }
+        return describedAll(command.what, command.extended, shown)
       case 'describe-function':
         return { kind: 'text', text: describeFunction(command.name, shown) }
       case 'explain-query':
@@ -246,9 +247,15 @@ function rows(listing: Listing): Answer {
   return { kind: 'rows', ...listing }
 }
 
-function listingText(listing: Listing): string {
-  const lines = listing.rows.map((row) => `  ${row.map(String).join(' | ')}`)
-  return [...listing.notes, ...lines].join('\n')
+function describedAll(what: 'streams' | 'tables', extended: boolean, shown: Shown): Answer {
+  return { kind: 'text', text: describeAll(what, extended, shown).map(listingText).join('\n\n') }
+}
+
+/** A description as text: its name, its columns, what else there is to say. */
+function listingText({ notes: [name, ...notes], rows: columns }: Listing): string {
+  const width = Math.max(...columns.map(([column]) => String(column).length))
+  const lines = columns.map(([column, type]) => `  ${String(column).padEnd(width)}  ${String(type)}`)
+  return [...(name === undefined ? [] : [name]), ...lines, ...notes].join('\n')
 }
 
 function explainCommand(command: Command): string {

@@ -10,7 +10,8 @@ import {
   prepareAssertValues,
 } from './analyse/assert.ts'
 import { prepareAlterSource } from './analyse/alter-source.ts'
-import type { PrepareContext } from './analyse/context.ts'
+import { SPECIAL_FORMS } from '../functions/special-forms.ts'
+import { isOn, type PrepareContext } from './analyse/context.ts'
 import { prepareCreateAs } from './analyse/create-as.ts'
 import { prepareCreateSource } from './analyse/create-source.ts'
 import { prepareDrop, prepareDropSource } from './analyse/drop.ts'
@@ -80,7 +81,10 @@ export function prepare(statement: Statement, context: PrepareContext): Command 
       return { kind: 'describe-all', what: statement.what, extended: statement.extended }
     case 'describe-function': {
       const name = statement.name.name.toUpperCase()
-      if (context.functions.kindOf(name) !== undefined) return { kind: 'describe-function', name }
+      const isForm =
+        SPECIAL_FORMS.some((form) => form.name === name) &&
+        !isOn(context.settings, 'millrace.compatibility', false)
+      if (isForm || context.functions.kindOf(name) !== undefined) return { kind: 'describe-function', name }
       throw new SqlError('SQL_UNKNOWN_FUNCTION', {
         message: `There is no function ${statement.name.text}.`,
         at: statement.name.at,

@@ -325,6 +325,14 @@ class DriverHost implements StatementHost {
     throw new NotSupportedError('PRINT in the test driver')
   }
 
+  offsetsIn(): readonly never[] {
+    return []
+  }
+
+  recordsIn(topic: string): number {
+    return this.#topics.get(topic)?.records.length ?? 0
+  }
+
   assertRow(): never {
     throw new NotSupportedError('ASSERT VALUES in the test driver')
   }

@@ -153,7 +153,7 @@ describe('sql -e', () => {
       `SET 'auto.offset.reset' = 'earliest'; ${STREAM} SELECT * FROM telemetry WHERE id = 'V001' EMIT CHANGES LIMIT 2;`,
       true,
     )
-    expect(output).toBe('{"ID":"V001","SPEED":45}\n{"ID":"V001","SPEED":50}\n')
+    expect(output).toBe('{"ID":"V001","SPEED":45.0}\n{"ID":"V001","SPEED":50.0}\n')
   })
 
   test('a syntax error anywhere runs nothing', async () => {
@@ -186,7 +186,7 @@ describe('sql -e', () => {
       `SET 'auto.offset.reset' = 'earliest'; ${STREAM} SELECT id, speed FROM telemetry EMIT CHANGES LIMIT 2;`,
       true,
     )
-    expect(output).toBe('{"ID":"a","SPEED":1}\n{"ID":"d","SPEED":2}\n')
+    expect(output).toBe('{"ID":"a","SPEED":1.0}\n{"ID":"d","SPEED":2.0}\n')
     expect(errors).toMatch(
       /^note: Query transient_\d+ met several things it could not use\. The value of the record at topic vehicle\.telemetry, partition 0, offset 1 cannot be read: .*\.\n$/,
     )
@@ -255,7 +255,7 @@ describe('run', () => {
       })
       const { output } = await sql('SELECT id, speed FROM copy;', true)
       expect(output.trim().split('\n').toSorted()).toEqual([
-        '{"ID":"V001","SPEED":50}',
+        '{"ID":"V001","SPEED":50.0}',
         '{"ID":"V002","SPEED":60.5}',
       ])
     }

@@ -42,7 +42,7 @@ describe('on a terminal', () => {
         '  ID  | SPEED | NOTE',
         '------+-------+------',
         ' V001 |  45.5 | ok',
-        ' V2   |   120 | null',
+        ' V2   | 120.0 | null',
         '',
       ].join('\n'),
     )
@@ -55,9 +55,9 @@ describe('on a terminal', () => {
     table.write([['A LONG NAME', 2, 'y']])
     table.write([['B', 3, 'z']])
     expect(terminal.output.split('\n').slice(2)).toEqual([
-      ' A  |     1 | x',
-      ' A LONG NAME |     2 | y',
-      ' B           |     3 | z',
+      ' A  |   1.0 | x',
+      ' A LONG NAME |   2.0 | y',
+      ' B           |   3.0 | z',
       '',
     ])
   })
@@ -68,7 +68,7 @@ describe('on a terminal', () => {
       ['東京', 1, '👨‍👩‍👧'],
       ['e\u0301', 2, 'b'],
     ])
-    expect(terminal.output.split('\n').slice(2, 4)).toEqual([' 東京 |     1 | 👨‍👩‍👧', ' e\u0301    |     2 | b'])
+    expect(terminal.output.split('\n').slice(2, 4)).toEqual([' 東京 |   1.0 | 👨‍👩‍👧', ' e\u0301    |   2.0 | b'])
   })
 
   test('a deleted row shows its key only', () => {

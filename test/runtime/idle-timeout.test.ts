@@ -47,6 +47,18 @@ test('windows close without a next record, once, also over a restart', async () 
   }
 })
 
+test('a push query closes windows in silence, too', { timeout: 20_000 }, async () => {
+  const millrace = await Millrace.open({ commitIntervalMs: 5, settings: { 'auto.offset.reset': 'earliest' } })
+  await millrace.sql(`${source(", idle_timeout='50 milliseconds'")}
+    INSERT INTO s (ROWTIME, id, v) VALUES (10, 'a', 1), (20, 'a', 2);`)
+  const rows = millrace.query(`SELECT id, COUNT(*) AS n FROM s
+    WINDOW TUMBLING (SIZE 200 MILLISECONDS, GRACE PERIOD 0 SECONDS) GROUP BY id EMIT FINAL LIMIT 1;`)
+  const seen: unknown[] = []
+  for await (const row of rows) seen.push(row)
+  expect(seen).toEqual([{ ID: 'a', N: 2 }])
+  await millrace.close()
+})
+
 test('without it they wait', async () => {
   const millrace = await Millrace.open({ commitIntervalMs: 5 })
   await millrace.sql(`${source('')} ${FINAL} INSERT INTO s (ROWTIME, id, v) VALUES (10, 'a', 1);`)
