@@ -253,8 +253,9 @@ function describedAll(what: 'streams' | 'tables', extended: boolean, shown: Show
 
 /** A description as text: its name, its columns, what else there is to say. */
 function listingText({ notes: [name, ...notes], rows: columns }: Listing): string {
-  const width = Math.max(...columns.map(([column]) => String(column).length))
-  const lines = columns.map(([column, type]) => `  ${String(column).padEnd(width)}  ${String(type)}`)
+  const texts = columns.map((row) => row.map(String))
+  const width = Math.max(...texts.map(([column]) => column!.length))
+  const lines = texts.map(([column, type]) => `  ${column!.padEnd(width)}  ${type}`)
   return [...(name === undefined ? [] : [name]), ...lines, ...notes].join('\n')
 }
 
