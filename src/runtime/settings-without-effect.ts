@@ -3,13 +3,11 @@
  * SET takes them, so that a script runs as it is, and says why they do nothing.
  */
 
-const EXACTLY_ONCE = 'every commit is exactly once'
 const ONE_WORKER = 'one worker runs all queries'
 const OWN_LOG = 'the log is part of the process'
 const RETRIES = 'a failed query is tried again after a second, doubling up to a minute'
 
 const WHY: Readonly<Record<string, string>> = {
-  'processing.guarantee': EXACTLY_ONCE,
   'num.stream.threads': ONE_WORKER,
   'num.standby.replicas': ONE_WORKER,
   'commit.interval.ms': 'it is given when Millrace is opened, for all queries',

@@ -1,6 +1,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { checkSetting, checkSettingName, SETTINGS } from '../../src/runtime/settings.ts'
+import { whyWithoutEffect } from '../../src/runtime/settings-without-effect.ts'
 import { Millrace } from '../../src/index.ts'
 
 /** Settings of ksqlDB that do nothing here are only listed there. */
@@ -40,7 +41,7 @@ test('a setting nothing follows yet is refused by name', () => {
 })
 
 test.each([
-  ['processing.guarantee', 'exactly_once_v2'],
+  ['task.timeout.ms', '1'],
   ['ksql.streams.num.stream.threads', '4'],
   ['commit.interval.ms', '2000'],
   ['ksql.streams.producer.linger.ms', '5'],
@@ -68,4 +69,8 @@ test('the newer name of the cache is the same setting', () => {
 
 test('UNSET of what is no setting is refused with the nearest', () => {
   expect(() => checkSettingName('auto.offset.rest')).toThrow("There is no setting 'auto.offset.rest'.")
+})
+
+test('what SET can change is never said to do nothing', () => {
+  expect(SETTINGS.filter((s) => s.editable && whyWithoutEffect(s.name) !== null)).toEqual([])
 })
