@@ -1,33 +1,50 @@
 /**
- * `npm run -s bench -- [W…] [--rounds N] [--records N] [--commit-ms N] [--data-dir D] [--out FILE]`
- *
- * Runs fixed workloads on our own engine, embedded mode, exactly once with durable commits: the input is
- * written first, one round is discarded, each further round runs in a process of its own pinned to one
- * core, and a figure counts only if an unrelated SQL engine agrees with the whole output.
+ * `npm run bench -- [NAME…] [options]`: runs fixed workloads on our own engine, embedded, durable commits. The
+ * input is written before the clock starts, one round is discarded, each run is a process of its own pinned
+ * to one core, and a figure counts only if an unrelated SQL engine agrees with the whole output.
  */
-import { execFileSync, spawn } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { systemClock } from '../src/base/clock.ts'
-import { nodeFileSystem } from '../src/base/node-file-system.ts'
-import { systemRandom } from '../src/base/random.ts'
-import { openLog } from '../src/log/open-log.ts'
-import type { Log } from '../src/log/log.ts'
+import { WrongOutput, type BenchOptions } from './bench-context.ts'
+import { measureCost } from './cost.ts'
+import { measureLatency } from './latency.ts'
 import { describeMachine } from './machine.ts'
-import { Oracle } from './oracle.ts'
-import { generateTelemetry } from './telemetry.ts'
-import { WORKLOADS, type Workload } from './workloads.ts'
+import { measureRecovery } from './recovery.ts'
+import { tableOf } from './table.ts'
+import { measureThroughput } from './throughput.ts'
+import { WORKLOADS } from './workloads.ts'
 
-interface Run {
-  readonly recordsPerSecond: number
-  readonly recordsPerCpuSecond: number
-  readonly seconds: number
-  readonly commitMs: { readonly p50: number; readonly p99: number }
-  readonly peakRssBytes: number
-  readonly rowsOut: number
+interface Measurement {
+  readonly name: string
+  readonly summary: string
+  readonly run: (options: BenchOptions) => Promise<readonly object[]>
 }
+
+const MEASUREMENTS: readonly Measurement[] = [
+  ...WORKLOADS.map((workload) => ({
+    name: workload.name,
+    summary: `throughput: ${workload.summary}`,
+    run: async (options: BenchOptions) => [await measureThroughput(options, workload)],
+  })),
+  {
+    name: 'W2d',
+    summary: 'totals of 1 M vehicles without a window: throughput, memory per key, recovery after SIGKILL',
+    run: async (options) => [await measureRecovery(options)],
+  },
+  {
+    name: 'cost',
+    summary: 'throughput exactly once against at least once, W1 and W2b, commits each 100 and 10 ms',
+    run: measureCost,
+  },
+  {
+    name: 'latency',
+    summary: 'from scheduled send to a committed reader, commits each 10 ms, a filter and W2b',
+    run: measureLatency,
+  },
+]
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
@@ -35,135 +52,97 @@ const { values: flags, positionals } = parseArgs({
     rounds: { type: 'string', default: '5' },
     records: { type: 'string', default: '4000000' },
     'commit-ms': { type: 'string', default: '100' },
+    rate: { type: 'string', default: '20000' },
+    seconds: { type: 'string', default: '60' },
     'data-dir': { type: 'string', default: tmpdir() },
     out: { type: 'string' },
     mode: { type: 'string', default: 'E' },
     peers: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
   },
 })
+if (flags.help) {
+  console.log(help())
+  process.exit(0)
+}
 if (flags.mode !== 'E' || flags.peers) {
   console.error(
     'Only mode E, our own engine, is measured so far: --mode K and --peers come with the Kafka adapter.',
   )
   process.exit(2)
 }
-const chosen = positionals.length === 0 ? WORKLOADS : WORKLOADS.filter((w) => positionals.includes(w.name))
-if (chosen.length === 0) {
-  console.error(`No such workload. There are: ${WORKLOADS.map((w) => w.name).join(', ')}.`)
+const unknown = positionals.filter((name) => MEASUREMENTS.every((m) => m.name !== name))
+if (unknown.length > 0) {
+  console.error(
+    `There is no ${unknown.join(', ')}. There are: ${MEASUREMENTS.map((m) => m.name).join(', ')}.`,
+  )
   process.exit(2)
 }
+const chosen = MEASUREMENTS.filter((m) => positionals.length === 0 || positionals.includes(m.name))
 
 const root = mkdtempSync(join(flags['data-dir'], 'millrace-bench-'))
 process.on('exit', () => rmSync(root, { recursive: true, force: true }))
-const records = Number(flags.records)
-const results: unknown[] = []
+const options: BenchOptions = {
+  root,
+  records: count('records'),
+  rounds: count('rounds'),
+  commitMs: count('commit-ms'),
+  rate: count('rate'),
+  seconds: count('seconds'),
+  say: (line) => process.stderr.write(`${line}\n`),
+}
+const machine = describeMachine(flags['data-dir'])
+const results: object[] = []
 let failed = false
-for (const workload of chosen) {
-  const result = await measure(workload)
-  if (result === null) failed = true
-  else results.push(result)
+for (const { name, run } of chosen) {
+  try {
+    results.push(...(await run(options)))
+  } catch (error) {
+    if (!(error instanceof WrongOutput)) throw error
+    options.say(`${name}: WRONG OUTPUT: ${error.message}`)
+    failed = true
+  }
 }
 
 const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim()
-const version = (
-  JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')) as { version: string }
-).version
+const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')) as {
+  version: string
+}
 const report = {
-  machine: describeMachine(flags['data-dir']),
+  machine,
   versions: { millrace: version, commit, node: process.versions.node },
   settings: {
-    commitIntervalMs: Number(flags['commit-ms']),
+    commitIntervalMs: options.commitMs,
     durability: 'fsync',
     partitions: 4,
-    rounds: Number(flags.rounds),
+    rounds: options.rounds,
   },
   results,
 }
+process.stderr.write(tableOf(results))
 if (flags.out !== undefined) writeFileSync(flags.out, `${JSON.stringify(report, null, 2)}\n`)
 else console.log(JSON.stringify(report))
 process.exit(failed ? 1 : 0)
 
-async function measure(workload: Workload): Promise<object | null> {
-  const input = join(root, `${workload.name}-input`)
-  say(`${workload.name}: writing ${records} records of ${workload.vehicles} vehicles`)
-  const oracle = new Oracle()
-  const log = await open(input)
-  const topic = await generateTelemetry(log, { records, vehicles: workload.vehicles }, (r) => oracle.add(r))
-  await log.close()
-  oracle.ready()
-  const runs: Run[] = []
-  for (let round = 0; round <= Number(flags.rounds); round++) {
-    const directory = join(root, `${workload.name}-round`)
-    cpSync(input, directory, { recursive: true })
-    execFileSync('sync')
-    const run = await runPinned(directory, workload.name)
-    const finished = await open(directory)
-    const difference = await oracle.compare(workload, finished)
-    await finished.close()
-    rmSync(directory, { recursive: true })
-    if (difference !== null) {
-      say(`${workload.name}: WRONG OUTPUT in round ${round}: ${difference}`)
-      oracle.close()
-      return null
-    }
-    say(
-      `${workload.name} round ${round}${round === 0 ? ' (discarded)' : ''}: ${millions(run.recordsPerSecond)} M records/s, ${millions(run.recordsPerCpuSecond)} M per CPU second, ${run.seconds.toFixed(1)} s, verified`,
-    )
-    if (round > 0) runs.push(run)
-  }
-  oracle.close()
-  rmSync(input, { recursive: true })
-  const spread = (of: (run: Run) => number): object => {
-    const sorted = runs.map(of).toSorted((a, b) => a - b)
-    return {
-      min: Math.round(sorted[0]!),
-      median: Math.round(sorted[sorted.length >> 1]!),
-      max: Math.round(sorted.at(-1)!),
-    }
-  }
-  return {
-    workload: workload.name,
-    mode: 'E',
-    engine: 'millrace',
-    records,
-    inputSha256: topic.sha256,
-    verified: true,
-    recordsPerSecond: spread((r) => r.recordsPerSecond),
-    recordsPerCpuSecond: spread((r) => r.recordsPerCpuSecond),
-    commitMs: runs.at(-1)!.commitMs,
-    peakRssBytes: Math.max(...runs.map((r) => r.peakRssBytes)),
-    rowsOut: runs.at(-1)!.rowsOut,
-  }
+function count(name: 'records' | 'rounds' | 'commit-ms' | 'rate' | 'seconds'): number {
+  const value = Number(flags[name])
+  if (Number.isInteger(value) && value > 0) return value
+  console.error(`--${name} is a whole number above zero.`)
+  process.exit(2)
 }
 
-/** The engine on one core, everything else on the other. */
-function runPinned(directory: string, name: string): Promise<Run> {
-  const args = [join(import.meta.dirname, 'run.ts'), directory, name, String(records), flags['commit-ms']]
-  const pinned =
-    process.platform === 'linux'
-      ? ['taskset', ['-c', '0', process.execPath, ...args]]
-      : [process.execPath, args]
-  return new Promise((resolve, reject) => {
-    const child = spawn(pinned[0] as string, pinned[1] as string[], { stdio: ['ignore', 'pipe', 'inherit'] })
-    let out = ''
-    child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
-    child.on('error', reject)
-    child.on('close', (code) => {
-      if (code === 0) resolve(JSON.parse(out) as Run)
-      else reject(new Error(`the run of ${name} ended with exit code ${code}`))
-    })
-  })
-}
+function help(): string {
+  return `npm run bench -- [NAME…] [options]
 
-function open(directory: string): Promise<Log> {
-  mkdirSync(directory, { recursive: true })
-  return openLog({ directory, fileSystem: nodeFileSystem, clock: systemClock, random: systemRandom })
-}
+${MEASUREMENTS.map(({ name, summary }) => `  ${name.padEnd(14)}${summary}`).join('\n')}
 
-function millions(perSecond: number): string {
-  return (perSecond / 1e6).toFixed(2)
-}
+  --rounds N      measured rounds, after one that is discarded (5; latency discards none)
+  --records N     input of the throughput, cost and recovery figures (4000000)
+  --commit-ms N   commit interval of throughput and recovery (100)
+  --rate N        records per second of the latency figures (20000)
+  --seconds N     and for how long (60)
+  --data-dir D    where data directories are made (the system's temporary directory)
+  --out FILE      writes the JSON there and not to standard output
 
-function say(line: string): void {
-  process.stderr.write(`${line}\n`)
+Progress and a table go to standard error. Exit code 1: some output was not what SQLite says.`
 }

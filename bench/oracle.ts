@@ -72,7 +72,7 @@ async function readOutput(workload: Workload, log: Log): Promise<Map<string, Val
       for (let i = 0; i < records.count; i++) {
         let keyEnd = records.keyEnds[i]!
         let start = ''
-        if (workload.kind === 'table') {
+        if (workload.kind === 'windowed-table') {
           keyEnd -= 8
           start = String(view.getBigInt64(keyEnd))
         }
@@ -82,7 +82,7 @@ async function readOutput(workload: Workload, log: Log): Promise<Map<string, Val
         ) as Record<string, Value>
         const columns = workload.columns.map((c) => value[c] ?? null)
         const known = rows.get(key)
-        if (known === undefined || workload.kind === 'table') rows.set(key, [columns])
+        if (known === undefined || workload.kind !== 'stream') rows.set(key, [columns])
         else known.push(columns)
       }
       offset = slice.nextOffset

@@ -1,11 +1,12 @@
 /** A fixed workload: its statements, its data, and how its result is recomputed. */
 export interface Workload {
   readonly name: string
+  readonly summary: string
   readonly vehicles: number
   readonly statement: string
   readonly output: string
-  /** Table: last value per key and window. Stream: multiset of rows. */
-  readonly kind: 'table' | 'stream'
+  /** Table: last value per key, or per key and window. Stream: multiset of rows. */
+  readonly kind: 'table' | 'windowed-table' | 'stream'
   /**
    * The whole result by SQLite over `telemetry(key, ts, speed, temp)`: key, window start (or null), then
    * the value columns in the order of `columns`.
@@ -28,18 +29,36 @@ const W2_ORACLE = `SELECT key, ts - ts % 60000 AS start, COUNT(*) AS N, AVG(spee
 function tumbling(name: string, vehicles: number): Workload {
   return {
     name,
+    summary: `tumbling minute per vehicle, ${vehicles.toLocaleString('en')} vehicles`,
     vehicles,
     statement: W2_STATEMENT,
     output: 'SPEED_1M',
-    kind: 'table',
+    kind: 'windowed-table',
     oracle: W2_ORACLE,
     columns: ['N', 'AVG_SPEED', 'MAX_TEMP'],
   }
 }
 
+/** Without a window: the state of the recovery and memory figures. */
+export function totals(name: string, vehicles: number): Workload {
+  return {
+    name,
+    summary: `totals per vehicle, ${vehicles.toLocaleString('en')} vehicles`,
+    vehicles,
+    statement: `CREATE TABLE totals AS SELECT vehicle_id, COUNT(*) AS n, AVG(speed_kmh) AS avg_speed
+  FROM telemetry GROUP BY vehicle_id EMIT CHANGES;`,
+    output: 'TOTALS',
+    kind: 'table',
+    oracle: `SELECT key, NULL AS start, COUNT(*) AS N, AVG(speed) AS AVG_SPEED FROM telemetry GROUP BY key`,
+    columns: ['N', 'AVG_SPEED'],
+  }
+}
+
+/** Those measured by throughput alone. */
 export const WORKLOADS: readonly Workload[] = [
   {
     name: 'W1',
+    summary: 'filter and project, 6.7 % of the readings pass',
     vehicles: 10_000,
     statement: `CREATE STREAM overheat AS SELECT vehicle_id, ts, speed_kmh, engine_temp_c FROM telemetry
   WHERE speed_kmh > 120 AND engine_temp_c > 110 EMIT CHANGES;`,
@@ -52,3 +71,27 @@ export const WORKLOADS: readonly Workload[] = [
   tumbling('W2b', 10_000),
   tumbling('W2c', 1_000_000),
 ]
+
+export const W2D = totals('W2d', 1_000_000)
+/** W2d with next to no state: what of its memory is the engine's own. */
+export const W2D_FEW_KEYS = totals('W2d-10', 10)
+
+/** For latency: every reading comes out. */
+export const PASS_ALL: Workload = {
+  name: 'pass-all',
+  summary: 'filter and project, every reading passes',
+  vehicles: 10_000,
+  statement: `CREATE STREAM passed AS SELECT vehicle_id, ts, speed_kmh, engine_temp_c, odometer_km FROM telemetry
+  WHERE speed_kmh >= 0 EMIT CHANGES;`,
+  output: 'PASSED',
+  kind: 'stream',
+  oracle: `SELECT key, NULL AS start, ts AS TS, speed AS SPEED_KMH, temp AS ENGINE_TEMP_C FROM telemetry`,
+  columns: ['TS', 'SPEED_KMH', 'ENGINE_TEMP_C'],
+}
+
+/** @throws Error if there is no workload of this name */
+export function workloadNamed(name: string): Workload {
+  const found = [...WORKLOADS, W2D, W2D_FEW_KEYS, PASS_ALL].find((w) => w.name === name)
+  if (found === undefined) throw new Error(`There is no workload ${name}.`)
+  return found
+}

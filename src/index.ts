@@ -5,6 +5,7 @@ export type {
   ConsumeOptions,
   MillraceOptions,
   NewRecord,
+  RestoreProgress,
   RuntimeProblem,
   SqlOptions,
 } from './runtime/millrace.ts'

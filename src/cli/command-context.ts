@@ -1,6 +1,7 @@
-import type { Millrace, MillraceOptions, RuntimeProblem } from '../runtime/millrace.ts'
+import type { Millrace, MillraceOptions, RestoreProgress, RuntimeProblem } from '../runtime/millrace.ts'
 import { errorText, exitCodeFor, exitCodeForOpening } from './error-text.ts'
 import { loadFunctions } from './load-functions.ts'
+import { Progress } from './progress.ts'
 import type { Terminal } from './terminal.ts'
 
 /** What a command works with. */
@@ -30,17 +31,27 @@ export async function withMillrace(
   onProblem?: (problem: RuntimeProblem) => void,
 ): Promise<number> {
   let millrace: Millrace | undefined
+  const progress = new Progress()
   try {
     millrace = await context.open({
       dataDirectory: options.dataDir,
       functions: await loadFunctions(options.functions ?? []),
       ...(onProblem && { onProblem }),
+      onRestore: (restore) => progress.update(() => restoreText(restore)),
     })
+    progress.clear()
     return await work(millrace)
   } catch (error) {
+    progress.clear()
     context.terminal.err(errorText(error, context.terminal))
     return millrace === undefined ? exitCodeForOpening(error) : exitCodeFor(error)
   } finally {
     await millrace?.close()
   }
+}
+
+function restoreText({ queryId, task, tasks, recordsDone, recordsTotal }: RestoreProgress): string {
+  const done = recordsDone.toLocaleString('en')
+  const total = recordsTotal.toLocaleString('en')
+  return `restoring the state of ${queryId}, task ${task} of ${tasks}: ${done} of ${total} changelog records`
 }

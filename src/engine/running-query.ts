@@ -36,8 +36,20 @@ export type QueryProblem =
 
 export type QueryState = 'RESTORING' | 'RUNNING' | 'PAUSED' | 'ERROR'
 
+/** How far the restore of a query's state has come, task by task. */
+export interface QueryRestore {
+  /** Of the tasks, which one is being restored: from 1. */
+  readonly task: number
+  readonly tasks: number
+  /** Changelog records of that task. */
+  readonly recordsDone: number
+  readonly recordsTotal: number
+}
+
 export interface QueryStatus {
   readonly state: QueryState
+  /** Null: nothing is being restored. */
+  readonly restoring: QueryRestore | null
   readonly rowsIn: number
   readonly rowsOut: number
   /** Records that are there to be read and have not been. */
@@ -164,6 +176,7 @@ export class RunningQuery {
     const eventTimeMs = this.#feed?.eventTimeMs ?? -1
     return {
       state: this.#state,
+      restoring: this.#restoring,
       ...this.#counts(),
       expressionErrors: this.#expressionFailures.count,
       expressionErrorReasons: this.#expressionFailures.byReason,
@@ -172,6 +185,21 @@ export class RunningQuery {
       nextTimerMs: this.#run?.nextTimerMs() ?? null,
       error: this.#error === null ? null : String((this.#error as Error).message ?? this.#error),
     }
+  }
+
+  get #restoring(): QueryRestore | null {
+    let task = 0
+    for (const { restoring } of this.#states.values()) {
+      task++
+      if (restoring === null) continue
+      return {
+        task,
+        tasks: this.#states.size,
+        recordsDone: restoring.done,
+        recordsTotal: restoring.total,
+      }
+    }
+    return null
   }
 
   #counts(): Counts {

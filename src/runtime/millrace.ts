@@ -11,7 +11,7 @@ import type { CompileContext } from '../engine/compile/cursor.ts'
 import type { DropReason, ReadRange } from '../engine/operator.ts'
 import { offsetsGroup } from '../engine/query-spec.ts'
 import { placeText } from '../engine/record-place.ts'
-import type { QueryProblem } from '../engine/running-query.ts'
+import type { QueryProblem, QueryRestore } from '../engine/running-query.ts'
 import { Worker } from '../engine/worker.ts'
 import { formatFinder, formatsOver, type FormatFinder } from '../formats/registry.ts'
 import type { SchemaRegistry } from '../formats/schema-registry.ts'
@@ -95,6 +95,13 @@ export interface MillraceOptions {
   readonly fileSystem?: FileSystem
   /** Told of each failure of a query, and of samples of dropped rows and failed expressions. */
   readonly onProblem?: (problem: RuntimeProblem) => void
+  /** Told now and then, while Millrace is being opened, how far a query's state is back. */
+  readonly onRestore?: (progress: RestoreProgress) => void
+}
+
+/** A query that is getting its state back from its changelogs, one of its tasks at a time. */
+export interface RestoreProgress extends QueryRestore {
+  readonly queryId: string
 }
 
 /** Something about a query that somebody should see. */
@@ -517,7 +524,12 @@ class LogHost implements StatementHost {
       close = () => host.close()
       await worker.start()
       await host.#forgetLeftovers()
-      for (const query of catalog.queries()) await host.#start(query.id)
+      const stopTelling = tellOfRestores(worker, catalog, clock, options.onRestore)
+      try {
+        for (const query of catalog.queries()) await host.#start(query.id)
+      } finally {
+        stopTelling()
+      }
       return host
     } catch (error) {
       // The first error is the reason; what closing adds to it is its consequence.
@@ -841,4 +853,26 @@ async function* sampled(
     yield await printer.printed(record)
     if (++shown >= limit) return
   }
+}
+
+const RESTORES_TOLD_EVERY_MS = 200
+
+/** @returns how to stop */
+function tellOfRestores(
+  worker: Worker,
+  catalog: Catalog,
+  clock: Clock,
+  tell: ((progress: RestoreProgress) => void) | undefined,
+): () => void {
+  if (tell === undefined) return () => {}
+  let timer: Timer | null = null
+  const look = (): void => {
+    for (const { id: queryId } of catalog.queries()) {
+      const restoring = worker.status(queryId)?.restoring ?? null
+      if (restoring !== null) tell({ queryId, ...restoring })
+    }
+    timer = clock.after(RESTORES_TOLD_EVERY_MS, look)
+  }
+  look()
+  return () => timer?.cancel()
 }

@@ -369,6 +369,7 @@ export class TaskState implements TaskStores {
     const ends = stores.map((open) => this.#changelogEnd(open))
     const total = ends.reduce((sum, end, i) => sum + Math.max(0, end - stores[i]!.position), 0)
     let done = 0
+    this.#progress = { done, total }
     for (const [i, open] of stores.entries()) {
       for (let at = open.position; at < ends[i]!;) {
         const next = await this.#replay(open, at, ends[i]!)

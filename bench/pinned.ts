@@ -1,0 +1,23 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { join } from 'node:path'
+
+/** A script of this folder in a process of its own: the engine on one core, everything else on the other. */
+export function startPinned(script: string, args: readonly string[]): ChildProcess {
+  const command = [process.execPath, join(import.meta.dirname, script), ...args]
+  const pinned = process.platform === 'linux' ? ['taskset', '-c', '0', ...command] : command
+  return spawn(pinned[0]!, pinned.slice(1), { stdio: ['ignore', 'pipe', 'inherit'] })
+}
+
+/** @returns what the script printed: one JSON value @throws Error if it did not end well */
+export function runPinned<Result>(script: string, args: readonly string[]): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const child = startPinned(script, args)
+    let out = ''
+    child.stdout!.on('data', (chunk: Buffer) => (out += chunk.toString()))
+    child.on('error', reject)
+    child.on('close', (code) => {
+      if (code === 0) resolve(JSON.parse(out) as Result)
+      else reject(new Error(`${script} ${args.slice(1).join(' ')} ended with exit code ${code}`))
+    })
+  })
+}

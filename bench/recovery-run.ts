@@ -1,0 +1,66 @@
+/**
+ * A process to be killed, or the one after it: runs a workload over the data directory and prints, a line of
+ * JSON each, how far it is and what happened for the first time.
+ *
+ *   node bench/recovery-run.ts DIRECTORY WORKLOAD COMMIT-MS
+ */
+import { Millrace } from '../src/index.ts'
+import { TELEMETRY, workloadNamed } from './workloads.ts'
+
+/** A line it prints. */
+export type RecoveryEvent =
+  | {
+      readonly event: 'restoring'
+      readonly task: number
+      readonly tasks: number
+      readonly done: number
+      readonly total: number
+    }
+  | { readonly event: 'open' | 'first-output' | 'idle' }
+  | { readonly event: 'read'; readonly records: number }
+
+if (import.meta.main) {
+  const [directory, name, commitMs] = process.argv.slice(2)
+  await run(directory!, name!, Number(commitMs))
+}
+
+async function run(directory: string, name: string, commitIntervalMs: number): Promise<void> {
+  const { output, statement } = workloadNamed(name)
+  const tell = (event: RecoveryEvent): void => console.log(JSON.stringify(event))
+  const millrace = await Millrace.open({
+    dataDirectory: directory,
+    commitIntervalMs,
+    onRestore: ({ task, tasks, recordsDone: done, recordsTotal: total }) =>
+      tell({ event: 'restoring', task, tasks, done, total }),
+  })
+  tell({ event: 'open' })
+  const { log } = millrace
+  const written = (): number => {
+    const partitions = log.topic(output)?.partitions ?? 0
+    let records = 0
+    for (let partition = 0; partition < partitions; partition++) {
+      records += log.ends(output, partition).highWatermark
+    }
+    return records
+  }
+  // The query has been running since it was started, while others were still being opened.
+  const before = written()
+  let isFirst = true
+  const unsubscribe = log.onEndsMoved(() => {
+    if (!isFirst || written() === before) return
+    isFirst = false
+    tell({ event: 'first-output' })
+  })
+  if (millrace.queries().length === 0) {
+    await millrace.sql(TELEMETRY)
+    await millrace.sql(statement)
+  }
+  const telling = setInterval(() => {
+    tell({ event: 'read', records: millrace.queries().reduce((sum, q) => sum + q.counters.recordsIn, 0) })
+  }, 20)
+  await millrace.untilIdle()
+  tell({ event: 'idle' })
+  clearInterval(telling)
+  unsubscribe()
+  await millrace.close()
+}
