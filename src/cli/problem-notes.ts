@@ -24,6 +24,10 @@ export class ProblemNotes {
     }
     for (const [id, { problem, count }] of this.#samples) {
       const { detail } = problem
+      if (problem.kind === 'state-rebuilt') {
+        terminal.err(`${styled(terminal, 'yellow', 'note:')} Query ${id}: ${detail}\n`)
+        continue
+      }
       const what = count === 1 ? 'something' : 'several things'
       const end = /[.!?]$/.test(detail) ? '' : '.'
       terminal.err(

@@ -14,6 +14,7 @@ import type { DropReason, ReadRange } from './operator.ts'
 import { QueryRun } from './query-run.ts'
 import { placeOf } from './record-place.ts'
 import type { SharedReader } from './shared-reader.ts'
+import { whyNotRebuilt } from './rebuild.ts'
 import { offsetsGroup, type QuerySpec } from './query-spec.ts'
 
 /** Something about a query that somebody should see. */
@@ -33,6 +34,8 @@ export type QueryProblem =
       readonly error: unknown
     }
   | ({ readonly kind: 'record-unreadable' } & UnreadableAt)
+  /** It starts from the beginning of its inputs. */
+  | { readonly kind: 'state-rebuilt'; readonly reason: string }
 
 export type QueryState = 'RESTORING' | 'RUNNING' | 'PAUSED' | 'ERROR'
 
@@ -211,8 +214,48 @@ export class RunningQuery {
     }
   }
 
-  /** Builds the query anew over what is committed: state, then offsets. */
+  /**
+   * Builds the query anew over what is committed: state, then offsets. State that another version wrote in
+   * another shape is computed from the inputs again, where they are all there.
+   */
   async start(): Promise<void> {
+    try {
+      await this.#open()
+    } catch (error) {
+      if (!isChangedFingerprint(error)) throw error
+      await this.#forgetState(error)
+      await this.#open()
+    }
+  }
+
+  /** @throws StorageError why it can't be rebuilt */
+  async #forgetState(error: StorageError): Promise<void> {
+    const { log, state, owner, onProblem } = this.#environment
+    const { id, plan, reset } = this.spec
+    const why = whyNotRebuilt(plan, log, reset)
+    if (why !== null) {
+      throw new StorageError('STATE_NOT_REBUILT', {
+        message: `${error.message} The query can't be rebuilt from its inputs: ${why}.`,
+        hint: 'DROP what it fills and create it anew.',
+        cause: error,
+      })
+    }
+    const topics = [...this.#states.values()].flatMap((task) => task.changelogTopics())
+    await this.rollBack()
+    // Together: state never goes without the place in the inputs that it stands for.
+    const outcome = await log.commit({
+      owner,
+      appends: [],
+      offsets: [],
+      deleteGroups: [offsetsGroup(id)].filter((group) => log.groups().includes(group)),
+      deleteTopics: [...new Set(topics)].filter((topic) => log.topic(topic) !== undefined),
+    })
+    if (outcome.kind !== 'committed') throw error
+    await state.deleteTasks((taskId) => taskId.slice(0, taskId.lastIndexOf('/')) === id)
+    onProblem(id, { kind: 'state-rebuilt', reason: error.message })
+  }
+
+  async #open(): Promise<void> {
     const { log, state, clock, formatOf, reader } = this.#environment
     const { id, plan, settings } = this.spec
     const cache = this.#environment.cache && settings?.get('cache.max.bytes.buffering') !== '0'
@@ -372,7 +415,7 @@ export class RunningQuery {
     this.#state = 'ERROR'
     // Damaged bytes stay damaged, and functions are registered once: no use in trying again.
     const isLasting =
-      error instanceof FunctionError || (error instanceof StorageError && error.code === 'LOG_CORRUPT')
+      error instanceof FunctionError || (error instanceof StorageError && LASTING.has(error.code))
     this.#retryAtMs = isLasting ? null : retryAtMs
     await this.rollBack()
   }
@@ -440,6 +483,13 @@ export class RunningQuery {
   #sample(problem: QueryProblem): void {
     if (this.#samples++ < PROBLEM_SAMPLES) this.#environment.onProblem(this.spec.id, problem)
   }
+}
+
+/** Errors that no further try will be without. */
+const LASTING: ReadonlySet<string> = new Set(['LOG_CORRUPT', 'STATE_NOT_REBUILT'])
+
+function isChangedFingerprint(error: unknown): error is StorageError {
+  return error instanceof StorageError && error.code === 'STATE_FINGERPRINT_CHANGED'
 }
 
 function partitionsOf(log: Log, topic: string): number {

@@ -107,7 +107,7 @@ export interface RestoreProgress extends QueryRestore {
 /** Something about a query that somebody should see. */
 export interface RuntimeProblem {
   readonly queryId: string
-  readonly kind: 'query-failed' | 'row-dropped' | 'expression-failed' | 'record-unreadable'
+  readonly kind: QueryProblem['kind']
   /** A sentence. */
   readonly detail: string
 }
@@ -376,6 +376,8 @@ function problemText(problem: QueryProblem): string {
       )
     case 'query-failed':
       return errorMessage(problem.error)
+    case 'state-rebuilt':
+      return `Its state is computed from its inputs again: ${problem.reason}`
     case 'expression-failed': {
       const place = placeText(problem.place, problem.timestampMs)
       return `An expression failed on ${place}: ${errorMessage(problem.error)}`
