@@ -10,6 +10,8 @@ import { SourceDecoder, type DecodedRecords } from './source-decoder.ts'
 /** Slices read when a query keeps up, and when it is behind by more than that. */
 const SLICE_BYTES = 1 << 20
 const SLICE_BYTES_BEHIND = 4 << 20
+/** The first slice of a partition: what comes first comes soon, and more each time. */
+const SLICE_BYTES_FIRST = 64 << 10
 const BEHIND_RECORDS = 20_000
 
 /**
@@ -109,7 +111,7 @@ export class SharedReader {
       return null
     }
     if (isBehind(this.#log, source.topic, partition, records.nextOffset)) {
-      shared.ahead.set(partition, this.#begin(source.topic, partition, records.nextOffset))
+      shared.ahead.set(partition, this.#begin(shared, source.topic, partition, records.nextOffset))
     }
     const loading = shared.decoder.loadSchemas(records.records)
     if (loading !== null) await loading
@@ -123,21 +125,23 @@ export class SharedReader {
   /** The read of these records: the one begun ahead, if it is that, or a new one. */
   #begun(shared: SharedSource, topic: string, partition: number, fromOffset: number): BegunRead {
     const ahead = shared.ahead.get(partition)
-    if (ahead === undefined) return this.#begin(topic, partition, fromOffset)
+    if (ahead === undefined) return this.#begin(shared, topic, partition, fromOffset)
     if (ahead.fromOffset !== fromOffset && shared.slices.get(partition)?.fromOffset !== fromOffset) {
       // Somebody elsewhere in the topic; those who go on from the last slice will still want it.
-      return this.#begin(topic, partition, fromOffset)
+      return this.#begin(shared, topic, partition, fromOffset)
     }
     shared.ahead.delete(partition)
     if (ahead.fromOffset === fromOffset) return ahead
     const giveBack = (): void => this.#pool.give(ahead.memory)
     ahead.reading.then(giveBack, giveBack)
-    return this.#begin(topic, partition, fromOffset)
+    return this.#begin(shared, topic, partition, fromOffset)
   }
 
-  #begin(topic: string, partition: number, fromOffset: number): BegunRead {
+  #begin(shared: SharedSource, topic: string, partition: number, fromOffset: number): BegunRead {
     const memory = this.#pool.take()
-    const reading = readRecords(this.#log, topic, partition, fromOffset, memory)
+    const bytesMax = shared.bytesMax.get(partition) ?? SLICE_BYTES_FIRST
+    if (bytesMax < SLICE_BYTES_BEHIND) shared.bytesMax.set(partition, bytesMax * 4)
+    const reading = readRecords(this.#log, topic, partition, fromOffset, memory, bytesMax)
     // Whoever reads these records sees the failure; nobody may come.
     reading.catch(() => {})
     return { fromOffset, memory, reading }
@@ -158,6 +162,7 @@ export class SharedReader {
       shared = {
         decoder: new SourceDecoder(source, this.#formatOf),
         wanted: new Set(),
+        bytesMax: new Map(),
         slices: new Map(),
         ahead: new Map(),
       }
@@ -170,6 +175,8 @@ export class SharedReader {
 interface SharedSource {
   readonly decoder: SourceDecoder
   readonly wanted: Set<number>
+  /** Of the next slice, by partition. */
+  readonly bytesMax: Map<number, number>
   /** The last slice of each partition. */
   readonly slices: Map<number, CachedSlice>
   /** The slice behind the last one, where more than a slice is waiting: read while that one is worked off. */
@@ -198,6 +205,7 @@ export async function readRecords(
   partition: number,
   fromOffset: number,
   memory?: SliceMemory,
+  bytesMax = SLICE_BYTES_BEHIND,
 ): Promise<{ records: RecordColumns; nextOffset: number } | null> {
   const ends = log.ends(topic, partition)
   const from = Math.max(fromOffset, ends.logStart)
@@ -207,7 +215,7 @@ export async function readRecords(
     topic,
     partition,
     from,
-    behind ? SLICE_BYTES_BEHIND : SLICE_BYTES,
+    Math.min(bytesMax, behind ? SLICE_BYTES_BEHIND : SLICE_BYTES),
     'read_committed',
     memory?.bytes,
   )

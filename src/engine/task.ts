@@ -14,7 +14,7 @@ import { idOf, isExchange, type ExchangeNode, type SubTopology } from './graph.t
 import type { DropReason, Operator, OperatorContext, ReadRange } from './operator.ts'
 import { createOperator } from './operators/create-operator.ts'
 import { tableRekey } from './operators/table-rekey.ts'
-import { runsOnSlabs, SlabAggregateOperator } from './slabs/slab-aggregate.ts'
+import { runsOnSlabs, slabOperator } from './slabs/slab-operator.ts'
 import { Stage, type StageStep } from './stage.ts'
 import { keepsOldRows, oldRowsAreRead } from './table-needs.ts'
 
@@ -215,7 +215,7 @@ export class Task {
     const context = this.#operatorContext(node, output)
     const operator =
       node.kind === 'aggregate' && runsOnSlabs(node, context)
-        ? new SlabAggregateOperator(node, context)
+        ? slabOperator(node, context)
         : createOperator(node, context)
     const boundary = new OperatorBoundary(operator, inputs.length, output)
     inputs.forEach((input, i) =>

@@ -38,6 +38,7 @@ export class TransientTaskStores implements TaskStores {
       prefix: '',
       cycle: () => this.#cycle,
       assertUsable: () => {},
+      dropCheckpoint: () => Promise.resolve(),
       assertReadable: () => {},
     })
     store.restored()

@@ -7,6 +7,8 @@ export interface ManagedStore {
   readonly fingerprint: string
   /** Which time in an entry's key tells that it has expired; absent: entries do not expire. */
   readonly expiresBy?: 'start' | 'end'
+  /** What restoring a changelog record costs in terms of one of a general store; absent: 1. */
+  readonly restoreCost?: number
   /** Hands the changes of the open cycle to the changelog. The commit before it is decided. */
   flush(into: ChangelogWriter): void
   /** The flushed cycle is durable. */
@@ -17,6 +19,8 @@ export interface ManagedStore {
   restore(bytes: Uint8Array, keyStart: number, keyEnd: number, valueStart: number, valueEnd: number): void
   /** Takes a committed expiry back: see {@link WindowStore.expire}. */
   restoreExpired(belowMs: number): void
+  /** Called between slices of the changelog: takes in what {@link restore} could not without reading storage. */
+  settle?(): Promise<void>
   /** Everything is restored: the store may be read and changed. */
   restored(): void
   /** Forgets everything, before a restore. */
@@ -51,6 +55,8 @@ export interface CheckpointedStore {
   open(key: string, value: Uint8Array, keep: boolean): void
   /** Prefix of the store's pages in storage. */
   readonly prefix: string
+  /** Prefix of those that {@link open} takes in; absent: all. The others are read, and verified, when they are needed. */
+  readonly openPrefix?: string
   /** Lets go of pages not needed since `cycle` until about `bytes` are free; resolves to how many were. */
   evict(bytes: number, cycle: number): number
   /** Storage ranges [from, to) of pages that expired since they were written. */
@@ -88,6 +94,8 @@ export interface StoreContext {
   cycle(): number
   /** @throws StorageError `STATE_FAILED` if storage failed since the task was opened */
   assertUsable(): void
+  /** What was read after opening doesn't add up: the task's next restore begins with the changelogs. */
+  dropCheckpoint(reason: string): Promise<void>
   /** @throws QueryError `STATE_RESTORING` while committed values can't be read */
   assertReadable(): void
 }

@@ -441,7 +441,7 @@ function* sortInSteps<V>(entries: Entry<V>[]): Generator<void, Entry<V>[]> {
 }
 
 /** Gives `value` the checksum in its first four bytes. */
-function sealValue(key: string, value: Uint8Array): void {
+export function sealValue(key: string, value: Uint8Array): void {
   new DataView(value.buffer, value.byteOffset).setUint32(0, pageChecksum(key, value), true)
 }
 

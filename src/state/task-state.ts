@@ -110,6 +110,7 @@ export class TaskState implements TaskStores {
       prefix: pagesPrefix(id),
       cycle: () => this.#cycle,
       assertUsable: () => this.assertUsable(),
+      dropCheckpoint: (reason) => host.dropCheckpoint(id, reason),
       assertReadable: () => this.#assertReadable(),
     }
   }
@@ -212,7 +213,7 @@ export class TaskState implements TaskStores {
       open.isNamed = true
       if (open.expiring !== null) this.#trim(open, open.expiring, baseOffsets[i]!)
       open.expiring = null
-      this.#unsavedRecords += open.underWay
+      this.#unsavedRecords += open.underWay * (open.store.restoreCost ?? 1)
       open.underWay = 0
       this.#changedSinceSave = true
     })
@@ -245,7 +246,7 @@ export class TaskState implements TaskStores {
     this.#failure ??= error
   }
 
-  /** Changelog records committed since the last checkpoint: what a restart would have to read. */
+  /** Changelog records committed since the last checkpoint, by what it costs to restore them. */
   get unsavedRecords(): number {
     return this.#unsavedRecords
   }
@@ -413,7 +414,7 @@ export class TaskState implements TaskStores {
       if (saved === undefined) continue
       const { checkpoint } = store
       if (saved.expiredBelowMs !== null) store.restoreExpired(saved.expiredBelowMs)
-      const { prefix } = checkpoint
+      const prefix = checkpoint.openPrefix ?? checkpoint.prefix
       this.#reportMemory()
       let openedBytes = 0
       try {
@@ -475,10 +476,11 @@ export class TaskState implements TaskStores {
           })
       }
     }
+    await store.settle?.()
     // At the end of the log nothing may be left but what isn't ours to read.
     const next = slice.nextOffset > from ? slice.nextOffset : end
     open.position = next
-    this.#unsavedRecords += records.count
+    this.#unsavedRecords += records.count * (store.restoreCost ?? 1)
     this.#changedSinceSave = true
     return next
   }

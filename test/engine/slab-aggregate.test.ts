@@ -7,9 +7,10 @@ import type { Batch } from '../../src/engine/batch.ts'
 import { BatchBuilder } from '../../src/engine/batch.ts'
 import { compileOverBatch, compileOverRow } from '../../src/engine/compile/cursor.ts'
 import type { Operator, OperatorContext } from '../../src/engine/operator.ts'
-import { TimeWindowAggregateOperator } from '../../src/engine/operators/time-window-aggregate.ts'
-import { slabLoop } from '../../src/engine/slabs/slab-loop.ts'
-import { SlabAggregateOperator } from '../../src/engine/slabs/slab-aggregate.ts'
+import { createOperator } from '../../src/engine/operators/create-operator.ts'
+import { GroupPages } from '../../src/engine/slabs/group-pages.ts'
+import { groupLoop, slabLoop } from '../../src/engine/slabs/slab-loop.ts'
+import { runsOnSlabs, slabOperator } from '../../src/engine/slabs/slab-operator.ts'
 import { Slab } from '../../src/engine/slabs/slab.ts'
 import { functionRegistry } from '../../src/functions/registry.ts'
 import { openLog } from '../../src/log/open-log.ts'
@@ -50,7 +51,7 @@ const AGGREGATES = [
   call('MAX', 'I', INTEGER),
 ]
 
-function node(emit: 'changes' | 'final', window: WindowSpec): AggregateNode {
+function node(emit: 'changes' | 'final', window: WindowSpec | null): AggregateNode {
   const source = { kind: 'source', schema: INPUT, output: 'stream', windowed: null } as SourceNode
   return {
     kind: 'aggregate',
@@ -59,7 +60,7 @@ function node(emit: 'changes' | 'final', window: WindowSpec): AggregateNode {
     aggregates: AGGREGATES,
     window,
     emit,
-    windowed: { type: 'TUMBLING', sizeMs: 10 },
+    windowed: window === null ? null : { type: 'TUMBLING', sizeMs: 10 },
     schema: {
       columns: [
         { name: 'K', type: STRING, role: 'key' },
@@ -111,7 +112,8 @@ class Bench {
   #operator!: Operator
   #state!: WorkerState
   readonly out: unknown[] = []
-  late = 0
+  /** Rows that counted for nothing, by why. */
+  readonly dropped: Record<string, number> = {}
 
   constructor(log: Log, make: (context: OperatorContext) => Operator) {
     this.#log = log
@@ -146,7 +148,7 @@ class Bench {
       oldRows: true,
       emit: (batch) => this.#record(batch),
       drop: (reason) => {
-        if (reason === 'late') this.late++
+        this.dropped[reason] = (this.dropped[reason] ?? 0) + 1
       },
       expressionError: fail,
       compileRow: (expr, schema) => compileOverRow(expr, schema, compile),
@@ -197,7 +199,7 @@ class Bench {
 
 function rowOf(batch: Batch, row: number): unknown[] {
   return [
-    batch.windows!.starts[row],
+    batch.windows?.starts[row],
     batch.timestamps[row],
     ...batch.slice(row, 0, batch.schema.columns.length),
   ]
@@ -213,7 +215,7 @@ const HOPPING: WindowSpec = { type: 'HOPPING', sizeMs: 10, advanceMs: 3, graceMs
 
 async function compare(
   emit: 'changes' | 'final',
-  window: WindowSpec,
+  window: WindowSpec | null,
   cycles: readonly Step[],
   restartAfter: number,
 ): Promise<void> {
@@ -224,11 +226,12 @@ async function compare(
       clock: new ManualClock(),
       random: seededRandom(1),
     })
-  const fast = new Bench(await open(), (context) => new SlabAggregateOperator(node(emit, window), context))
-  const plain = new Bench(
-    await open(),
-    (context) => new TimeWindowAggregateOperator(node(emit, window), context),
-  )
+  const aggregate = node(emit, window)
+  const fast = new Bench(await open(), (context) => {
+    expect(runsOnSlabs(aggregate, context)).toBe(true)
+    return slabOperator(aggregate, context)
+  })
+  const plain = new Bench(await open(), (context) => createOperator(aggregate, context))
   await fast.start()
   await plain.start()
   for (const [i, step] of cycles.entries()) {
@@ -237,7 +240,7 @@ async function compare(
     await fast.cycle(step)
     await plain.cycle(step)
     expect(sorted(fast.out.slice(from))).toEqual(sorted(plain.out.slice(fromPlain)))
-    expect(fast.late).toBe(plain.late)
+    expect(fast.dropped).toEqual(plain.dropped)
     if (i === restartAfter) await fast.restart()
     expect(sorted(await fast.committed())).toEqual(sorted(await plain.committed()))
   }
@@ -252,6 +255,11 @@ for (const emit of ['changes', 'final'] as const) {
   }
 }
 
+test.prop([steps, fc.nat(5)], { numRuns: 30 })(
+  'groups without windows over slabs equal the general operator',
+  (cycles, restart) => compare('changes', null, cycles, restart),
+)
+
 test.prop([
   fc.array(fc.tuple(fc.nat(300), fc.nat(60), fc.double({ noNaN: true })), { minLength: 1, maxLength: 400 }),
 ])('the generated loop equals the plain one', (rows) => {
@@ -262,6 +270,10 @@ test.prop([
   }).slots!
   const aggregates = [{ slots, offset: 0, argument: 0 }]
   const bytes = new Uint8Array(rows.flatMap(([key]) => [key & 255, key >> 8]))
+  const starts = Int32Array.from(rows, (_, i) => i * 2)
+  const ends = Int32Array.from(rows, (_, i) => i * 2 + 2)
+  const times = Float64Array.from(rows, (r) => r[1])
+  const args = { values: [Float64Array.from(rows, (r) => r[2])], nulls: [new Uint8Array(rows.length)] }
   const run = (generate: boolean, advanceMs: number): unknown => {
     const slabs = new Map<number, Slab>()
     const late: number[] = []
@@ -275,18 +287,18 @@ test.prop([
       },
       late: (row: number) => void late.push(row),
       nullKey: () => {},
+      nullValue: () => {},
     }
-    const args = { values: [Float64Array.from(rows, (r) => r[2])], nulls: [new Uint8Array(rows.length)] }
     slabLoop(aggregates, slots.width, { sizeMs: 10, advanceMs, graceMs: 5 }, generate)(
       host,
       null,
       null,
       0,
       rows.length,
-      Float64Array.from(rows, (r) => r[1]),
+      times,
       bytes,
-      Int32Array.from(rows, (_, i) => i * 2),
-      Int32Array.from(rows, (_, i) => i * 2 + 2),
+      starts,
+      ends,
       args,
     )
     return [
@@ -296,4 +308,12 @@ test.prop([
     ]
   }
   for (const advanceMs of [10, 4]) expect(run(true, advanceMs)).toEqual(run(false, advanceMs))
+  const groups = (generate: boolean): unknown => {
+    const pages = new GroupPages(slots.initial)
+    const host = { pages, nullKey: () => {}, nullValue: () => {} }
+    const loop = groupLoop(aggregates, slots.width, generate)
+    loop(host, null, null, rows.length, times, bytes, starts, ends, args)
+    return [pages.frames.changes.places, pages.frames.chunks.map((chunk) => chunk.state)]
+  }
+  expect(groups(true)).toEqual(groups(false))
 })

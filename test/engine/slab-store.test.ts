@@ -1,7 +1,6 @@
 import { fc, test } from '@fast-check/vitest'
 import { expect } from 'vitest'
 import { ManualClock } from '../../src/base/clock.ts'
-import type { FileSystem } from '../../src/base/file-system.ts'
 import { seededRandom } from '../../src/base/random.ts'
 import { hashBytes } from '../../src/engine/slabs/slab.ts'
 import { SlabStore } from '../../src/engine/slabs/slab-store.ts'
@@ -12,8 +11,7 @@ import type { KeyValueStore } from '../../src/state/store.ts'
 import type { TaskState } from '../../src/state/task-state.ts'
 import { WorkerState } from '../../src/state/worker-state.ts'
 import { MemoryLog, owner } from '../state/memory-log.ts'
-
-const files = { makeDirectory: async () => {}, removeTree: async () => {} } as unknown as FileSystem
+import { memoryFiles } from '../state/memory-files.ts'
 
 class HurriedClock extends ManualClock {
   #ms = 0
@@ -59,7 +57,7 @@ test.prop([steps, fc.integer({ min: 1, max: 1e6 }), fc.constantFrom('lost-tail',
       worker = await WorkerState.open({
         directory: 'state',
         log: log.log,
-        fileSystem: files,
+        fileSystem: memoryFiles,
         clock: new HurriedClock(),
         epoch: ++epoch,
         memoryBytesMax: 1,
@@ -76,8 +74,8 @@ test.prop([steps, fc.integer({ min: 1, max: 1e6 }), fc.constantFrom('lost-tail',
     const found = (): Map<string, number> => {
       const groups = new Map<string, number>()
       const everything = { keys: null, from: null, to: null, startFromMs: -Infinity, startToMs: Infinity }
-      for (const { startMs, key, state, at } of slabs.committedGroups(everything as never)) {
-        groups.set(`${startMs} ${key}`, state[at]!)
+      for (const { startMs, key, state } of slabs.committedGroups(everything as never)) {
+        groups.set(`${startMs} ${key}`, state[0]!)
       }
       return groups
     }

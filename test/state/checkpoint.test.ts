@@ -12,13 +12,13 @@ import type { KeyValueStore, WindowStore } from '../../src/state/store.ts'
 import type { TaskState } from '../../src/state/task-state.ts'
 import { codecOf, textShape } from '../../src/state/value-codec.ts'
 import { WorkerState, type WorkerStateOptions } from '../../src/state/worker-state.ts'
+import { memoryFiles } from './memory-files.ts'
 import { MemoryLog, owner } from './memory-log.ts'
 
 const files = {
   makeDirectory: (path: string) => mkdir(path, { recursive: true }).then(() => {}),
   removeTree: (path: string) => rm(path, { recursive: true, force: true }),
 } as unknown as FileSystem
-const noFiles = { makeDirectory: async () => {}, removeTree: async () => {} } as unknown as FileSystem
 
 /** Time passes with every look at it: a checkpoint in steps lets others in at each of them. */
 class HurriedClock extends ManualClock {
@@ -51,7 +51,7 @@ class Fixture {
     this.worker = await WorkerState.open({
       directory: 'state',
       log: this.log.log,
-      fileSystem: noFiles,
+      fileSystem: memoryFiles,
       clock: new HurriedClock(),
       epoch: this.epoch,
       memoryBytesMax: 1e9,

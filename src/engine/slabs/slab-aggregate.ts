@@ -1,16 +1,13 @@
 import { assert } from '../../base/assert.ts'
-import { NumberVector, TextVector, ValueVector, type Vector } from '../../formats/vector.ts'
+import type { Vector } from '../../formats/vector.ts'
 import type { AggregateNode } from '../../plan/plan-node.ts'
-import type { Schema } from '../../plan/schema.ts'
-import type { SqlType } from '../../plan/sql-type.ts'
-import { KeyCodec } from '../../state/key-codec.ts'
 import { Batch, BatchBuilder } from '../batch.ts'
 import type { Operator, OperatorContext, ReadRange } from '../operator.ts'
 import { OperatorTime, NEVER } from '../operators/operator-time.ts'
 import { advanceOf } from '../operators/time-window.ts'
-import { Stage } from '../stage.ts'
 import type { Slab } from './slab.ts'
-import { slabLoop, type SlabAggregate, type SlabHost, type SlabLoop } from './slab-loop.ts'
+import { slabLoop, type SlabHost, type SlabLoop } from './slab-loop.ts'
+import { SlabRows } from './slab-rows.ts'
 import { SlabStore } from './slab-store.ts'
 
 /** Rows of one emitted batch at most. */
@@ -33,13 +30,7 @@ export class SlabAggregateOperator implements Operator, SlabHost {
   readonly #graceMs: number
   readonly #retentionMs: number
   readonly #final: boolean
-  readonly #keys: KeyCodec
-  /** A single STRING key: its bytes in a record are its bytes in a slab. */
-  readonly #plainKey: boolean
-  readonly #keyColumns: number
-  readonly #aggregates: readonly SlabAggregate[]
-  readonly #arguments: Stage
-  readonly #argumentCount: number
+  readonly #rows: SlabRows
   readonly #loop: SlabLoop
   readonly #store: SlabStore
   readonly #time: OperatorTime
@@ -58,44 +49,16 @@ export class SlabAggregateOperator implements Operator, SlabHost {
     this.#graceMs = window.graceMs
     this.#retentionMs = Math.max(window.retentionMs, window.sizeMs + window.graceMs)
     this.#final = node.emit === 'final'
-    const keyTypes = keyTypesOf(node.schema)
-    this.#keyColumns = keyTypes.length
-    this.#keys = new KeyCodec(keyTypes)
-    this.#plainKey = keyTypes.length === 1 && keyTypes[0]!.kind === 'STRING'
-    const aggregates = slabAggregates(node, context)
-    assert(aggregates, 'all aggregates have fixed-size state')
-    this.#aggregates = aggregates
-    const initial = aggregates.flatMap((a) => a.slots.initial)
-    const args = node.aggregates.flatMap((a) => a.args)
-    this.#argumentCount = args.length
-    this.#arguments = new Stage(
-      [
-        {
-          kind: 'project',
-          columns: args,
-          schema: { columns: args.map((a, i) => ({ name: `ARG_${i}`, type: a.type, role: 'value' })) },
-        },
-      ],
-      node.input.schema,
-      {
-        table: false,
-        context: { functions: context.functions, functionContext: context.functionContext },
-        onError: context.expressionError,
-      },
-    )
-    this.#loop = slabLoop(aggregates, initial.length, {
+    const rows = new SlabRows(node, context)
+    this.#rows = rows
+    this.#loop = slabLoop(rows.aggregates, rows.initial.length, {
       sizeMs: window.sizeMs,
       advanceMs: advanceOf(window),
       graceMs: window.graceMs,
     })
-    const fingerprint = JSON.stringify([
-      keyTypes,
-      node.aggregates.map((a) => [a.function, a.type]),
-      initial.length,
-    ])
     this.#store = context.stores.managed(
       'slabs',
-      (name, store) => new SlabStore(name, initial, fingerprint, store),
+      (name, store) => new SlabStore(name, rows.initial, rows.fingerprint, store),
     )
     this.#time = new OperatorTime(context.stores, 2)
   }
@@ -110,8 +73,8 @@ export class SlabAggregateOperator implements Operator, SlabHost {
   }
 
   process(_input: number, batch: Batch): void {
-    const { bytes, starts, ends } = this.#keyRanges(batch)
-    const args = this.#argumentVectors(batch)
+    const { bytes, starts, ends } = this.#rows.keyRanges(batch)
+    const args = this.#rows.argumentVectors(batch)
     this.#batch = batch
     const to = batch.size
     for (let from = 0; from < to;) {
@@ -145,6 +108,10 @@ export class SlabAggregateOperator implements Operator, SlabHost {
     this.#context.drop('late', this.#batch!, row)
   }
 
+  nullValue(row: number): void {
+    this.#context.drop('null-value', this.#batch!, row)
+  }
+
   nullKey(row: number): void {
     this.#context.drop('null-key', this.#batch!, row)
   }
@@ -176,12 +143,10 @@ export class SlabAggregateOperator implements Operator, SlabHost {
 
   async *readCommitted(range: ReadRange): AsyncIterable<Batch> {
     const builder = new BatchBuilder(this.#node.schema)
-    for (const { startMs, key, state, at, timeMs } of this.#store.committedGroups(range)) {
+    for (const { startMs, key, state, timeMs } of this.#store.committedGroups(range)) {
       builder.add({
-        key: this.#keys.decode(key),
-        value: this.#aggregates.map(({ slots, offset }) =>
-          slots.isNull(state, at + offset) ? null : slots.result(state, at + offset),
-        ),
+        key: this.#rows.keyValues(key),
+        value: this.#rows.resultValues(state),
         timestampMs: timeMs,
         windowStartMs: startMs,
         windowEndMs: startMs + this.#sizeMs,
@@ -233,10 +198,10 @@ export class SlabAggregateOperator implements Operator, SlabHost {
       const ends = new Float64Array(rows).fill(slab.startMs + this.#sizeMs)
       const { stride } = slab
       for (let row = 0; row < rows; row++) timestamps[row] = slab.state[part[row]! * stride + stride - 1]!
-      const results = this.#results(slab.state, rows, (row) => part[row]! * stride)
+      const results = this.#rows.results(slab.state, rows, (row) => part[row]! * stride)
       const old = withOld
         ? {
-            vectors: [...keys, ...this.#results(slab.before, rows, (row) => (from + row) * stride)],
+            vectors: [...keys, ...this.#rows.results(slab.before, rows, (row) => (from + row) * stride)],
             absent: Uint8Array.from(part, (_, row) =>
               slab.before[(from + row) * stride + stride - 1]! < 0 ? 1 : 0,
             ),
@@ -255,126 +220,13 @@ export class SlabAggregateOperator implements Operator, SlabHost {
     }
   }
 
-  /** One vector per aggregate, from states that start at `at(row)`. */
-  #results(state: Float64Array, rows: number, at: (row: number) => number): NumberVector[] {
-    return this.#aggregates.map(({ slots, offset }) => {
-      const vector = new NumberVector(rows)
-      for (let row = 0; row < rows; row++) {
-        const place = at(row) + offset
-        if (slots.isNull(state, place)) vector.nulls[row] = 1
-        else vector.values[row] = slots.result(state, place)
-      }
-      return vector
-    })
-  }
-
   #keyVectors(slab: Slab, slots: Int32Array): Vector[] {
-    if (this.#plainKey) {
-      const starts = new Int32Array(slots.length)
-      const ends = new Int32Array(slots.length)
-      for (let row = 0; row < slots.length; row++) {
-        starts[row] = slab.keyStart(slots[row]!)
-        ends[row] = slab.keyEnds[slots[row]!]!
-      }
-      return [new TextVector(slab.keys, starts, ends)]
+    const starts = new Int32Array(slots.length)
+    const ends = new Int32Array(slots.length)
+    for (let row = 0; row < slots.length; row++) {
+      starts[row] = slab.keyStart(slots[row]!)
+      ends[row] = slab.keyEnds[slots[row]!]!
     }
-    const rows = Array.from(slots, (slot) =>
-      this.#keys.decode(latin1(slab.keys, slab.keyStart(slot), slab.keyEnds[slot]!)),
-    )
-    return Array.from(
-      { length: this.#keyColumns },
-      (_, column) => new ValueVector(rows.map((row) => row[column]!)),
-    )
+    return this.#rows.keyVectors({ bytes: slab.keys, starts, ends })
   }
-
-  /** Where each row's key lies: in the records themselves, or encoded into an array of their own. */
-  #keyRanges(batch: Batch): { bytes: Uint8Array; starts: Int32Array; ends: Int32Array } {
-    const first = batch.vectors[0]
-    if (this.#plainKey && first?.kind === 'text' && first.decoded === null) return first
-    const starts = new Int32Array(batch.rows).fill(-1)
-    const ends = new Int32Array(batch.rows)
-    let bytes = new Uint8Array(batch.size * 16)
-    let length = 0
-    for (let n = 0; n < batch.size; n++) {
-      const row = batch.position(n)
-      const values = batch.slice(row, 0, this.#keyColumns)
-      if (values.includes(null)) continue
-      const key = this.#keys.encode(values)
-      if (length + key.length > bytes.length) {
-        const larger = new Uint8Array(bytes.length * 2 + key.length)
-        larger.set(bytes)
-        bytes = larger
-      }
-      starts[row] = length
-      for (let i = 0; i < key.length; i++) bytes[length++] = key.charCodeAt(i)
-      ends[row] = length
-    }
-    return { bytes, starts, ends }
-  }
-
-  #argumentVectors(batch: Batch): { values: Float64Array[]; nulls: Uint8Array[] } {
-    if (this.#argumentCount === 0) return { values: [], nulls: [] }
-    const vectors = this.#arguments.run(batch).vectors.map((v) => asNumbers(v!, batch))
-    return { values: vectors.map((v) => v.values), nulls: vectors.map((v) => v.nulls) }
-  }
-}
-
-/** The aggregates of a node with their places in a slot, or null if one has no fixed-size state. */
-export function slabAggregates(node: AggregateNode, context: OperatorContext): SlabAggregate[] | null {
-  const aggregates: SlabAggregate[] = []
-  let offset = 0
-  let argument = 0
-  for (const call of node.aggregates) {
-    const bound = context.functions.aggregateBody(
-      call.function,
-      call.signature,
-      call.args.map((a) => a.type),
-      call.parameters,
-      call.type,
-      context.functionContext,
-    )
-    const { slots } = bound
-    if (slots === null || call.args.length > 1) return null
-    if (
-      call.args.some((a) => a.type.kind !== 'INTEGER' && a.type.kind !== 'BIGINT' && a.type.kind !== 'DOUBLE')
-    )
-      return null
-    aggregates.push({ slots, offset, argument: call.args.length === 0 ? -1 : argument })
-    argument += call.args.length
-    offset += slots.width
-  }
-  return aggregates
-}
-
-/** Whether a node can run on slabs: emission per cycle, time windows, numeric aggregates. */
-export function runsOnSlabs(node: AggregateNode, context: OperatorContext): boolean {
-  return (
-    context.cache &&
-    !context.compatibility &&
-    node.window !== null &&
-    node.window.type !== 'SESSION' &&
-    slabAggregates(node, context) !== null
-  )
-}
-
-function keyTypesOf(schema: Schema): SqlType[] {
-  return schema.columns.filter((c) => c.role === 'key').map((c) => c.type)
-}
-
-function asNumbers(vector: Vector, batch: Batch): NumberVector {
-  if (vector.kind === 'number') return vector
-  const numbers = new NumberVector(batch.rows)
-  for (let n = 0; n < batch.size; n++) {
-    const row = batch.position(n)
-    const value = vector.value(row)
-    if (value === null) numbers.nulls[row] = 1
-    else numbers.values[row] = Number(value)
-  }
-  return numbers
-}
-
-function latin1(bytes: Uint8Array, start: number, end: number): string {
-  let text = ''
-  for (let at = start; at < end; at++) text += String.fromCharCode(bytes[at]!)
-  return text
 }

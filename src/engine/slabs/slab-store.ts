@@ -13,9 +13,7 @@ import { hashBytes, PAGE_SLOTS, Slab } from './slab.ts'
 export interface CommittedGroup {
   readonly startMs: number
   readonly key: StoreKey
-  /** Its doubles start at `at` of `state`. */
   readonly state: Float64Array
-  readonly at: number
   readonly timeMs: number
 }
 
@@ -41,6 +39,7 @@ export class SlabStore implements ManagedStore, CheckpointedStore {
   readonly name: string
   readonly fingerprint: string
   readonly expiresBy = 'start'
+  readonly restoreCost = 0.25
   readonly #initial: readonly number[]
   readonly prefix: string
   readonly #byStart = new Map<number, Slab>()
@@ -101,7 +100,7 @@ export class SlabStore implements ManagedStore, CheckpointedStore {
       const take = (slot: number, key: StoreKey): void => {
         const state = committed.of(slot)
         const timeMs = state[slab.stride - 1]!
-        if (timeMs >= 0) found.push({ startMs: slab.startMs, key, state: state.slice(), at: 0, timeMs })
+        if (timeMs >= 0) found.push({ startMs: slab.startMs, key, state: state.slice(), timeMs })
       }
       if (range.keys !== null) {
         for (const key of range.keys) {
