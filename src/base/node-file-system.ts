@@ -12,17 +12,17 @@ export const nodeFileSystem: FileSystem = {
   async open(path: string, mode: OpenMode): Promise<FileHandle> {
     if (mode === 'create') {
       try {
-        return new NodeFile(await fs.open(path, 'r+'))
+        return new NodeFile(await fs.open(path, 'r+'), path)
       } catch (cause) {
         if (codeOf(cause) !== 'ENOENT') throw cause
       }
       try {
-        return new NodeFile(await fs.open(path, 'wx+'))
+        return new NodeFile(await fs.open(path, 'wx+'), path)
       } catch (cause) {
         if (codeOf(cause) !== 'EEXIST') throw cause
       }
     }
-    return new NodeFile(await fs.open(path, mode === 'read' ? 'r' : 'r+'))
+    return new NodeFile(await fs.open(path, mode === 'read' ? 'r' : 'r+'), path)
   },
 
   async list(path) {
@@ -102,31 +102,47 @@ function openLock(path: string): DatabaseSync | 'damaged' | null {
   }
 }
 
+/** Errors of an open file name no path by themselves. */
 class NodeFile implements FileHandle {
   readonly #file: fs.FileHandle
-  constructor(file: fs.FileHandle) {
+  readonly #path: string
+
+  constructor(file: fs.FileHandle, path: string) {
     this.#file = file
+    this.#path = path
   }
 
   async read(into: Uint8Array, position: number): Promise<number> {
-    return (await this.#file.read(into, 0, into.length, position)).bytesRead
+    try {
+      return (await this.#file.read(into, 0, into.length, position)).bytesRead
+    } catch (cause) {
+      throw this.#named(cause)
+    }
   }
 
   async write(bytes: Uint8Array, position: number): Promise<number> {
-    if (bytes.length <= SYNCHRONOUS_WRITE_BYTES_MAX) {
-      return writeSync(this.#file.fd, bytes, 0, bytes.length, position)
+    try {
+      if (bytes.length <= SYNCHRONOUS_WRITE_BYTES_MAX) {
+        return writeSync(this.#file.fd, bytes, 0, bytes.length, position)
+      }
+      return (await this.#file.write(bytes, 0, bytes.length, position)).bytesWritten
+    } catch (cause) {
+      throw this.#named(cause)
     }
-    return (await this.#file.write(bytes, 0, bytes.length, position)).bytesWritten
   }
 
   sync(): Promise<void> {
     return new Promise((resolve, reject) => {
-      fdatasync(this.#file.fd, (error) => (error === null ? resolve() : reject(error)))
+      fdatasync(this.#file.fd, (error) => (error === null ? resolve() : reject(this.#named(error))))
     })
   }
 
-  truncate(length: number): Promise<void> {
-    return this.#file.truncate(length)
+  async truncate(length: number): Promise<void> {
+    try {
+      await this.#file.truncate(length)
+    } catch (cause) {
+      throw this.#named(cause)
+    }
   }
 
   async size(): Promise<number> {
@@ -135,6 +151,14 @@ class NodeFile implements FileHandle {
 
   close(): Promise<void> {
     return this.#file.close()
+  }
+
+  #named(cause: unknown): unknown {
+    if (cause instanceof Error && !('path' in cause)) {
+      cause.message += ` '${this.#path}'`
+      Object.assign(cause, { path: this.#path })
+    }
+    return cause
   }
 }
 

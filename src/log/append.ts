@@ -12,6 +12,7 @@ import {
   AT_MAGIC,
   AT_MAX_TIMESTAMP,
   BATCH_HEADER_BYTES,
+  batchCrcHolds,
   LOG_APPEND_TIME,
   readI16,
   readI32,
@@ -33,7 +34,7 @@ export interface CheckedAppend {
   readonly offsets: number
 }
 
-/** Whether `batches` are whole, non-empty record batches that may be stored in `topic`. */
+/** Whether `batches` are whole, non-empty record batches, undamaged, that may be stored in `topic`. */
 export function checkAppend(partition: Partition, topic: Topic, batches: Uint8Array): CheckedAppend {
   let offsets = 0
   let at = 0
@@ -48,6 +49,13 @@ export function checkAppend(partition: Partition, topic: Topic, batches: Uint8Ar
     ) {
       throw new StorageError('LOG_INVALID_BATCH', {
         message: `The bytes given for topic ${topic.name}, partition ${partition.number}, are not record batches.`,
+      })
+    }
+    if (!batchCrcHolds(batches, at, at + length)) {
+      throw new StorageError('LOG_INVALID_BATCH', {
+        message:
+          `A batch given for topic ${topic.name}, partition ${partition.number}, at byte ${at} does not match its ` +
+          `checksum.`,
       })
     }
     offsets += lastDelta + 1

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { crc32c } from '@node-rs/crc32'
 import { StorageError } from '../base/errors.ts'
 import { type FileHandle, type FileSystem, readFully, writeFully } from '../base/file-system.ts'
+import { describeCause, hintFor } from './disk-error.ts'
 import type { JournalPosition } from './journal.ts'
 import { readI64, readU32, writeI32, writeI64 } from './record-batch.ts'
 import type { StoredOffset, StoredSegment } from './stored.ts'
@@ -152,7 +153,8 @@ export class CheckpointSlots {
       await file.sync().catch((cause: unknown) => {
         // Never mistaken for a write that found the disk full.
         throw new StorageError('LOG_SYNC_FAILED', {
-          message: `The checkpoint ${path} was not synced.`,
+          message: `The checkpoint ${path} was not synced: ${describeCause(cause)}.`,
+          hint: hintFor(cause) ?? 'Look at the disk, then open the data directory again.',
           cause,
         })
       })

@@ -1,14 +1,14 @@
 import { crashPoint } from '../base/crash-points.ts'
 import type { FileSystem } from '../base/file-system.ts'
 import type { CheckpointSlots } from './checkpoint.ts'
+import { isShortage } from './disk-error.ts'
 import type { Journal, JournalPosition } from './journal.ts'
-import { isDiskFull, type LogCondition } from './log-condition.ts'
+import type { LogCondition } from './log-condition.ts'
 import type { LogState } from './log-state.ts'
 import type { Partition } from './partition.ts'
 import type { SegmentFiles } from './segment-files.ts'
 
 interface CheckpointerParts {
-  readonly directory: string
   readonly fileSystem: FileSystem
   readonly journal: Journal
   readonly slots: CheckpointSlots
@@ -50,7 +50,7 @@ export class Checkpointer {
   }
 
   async #write(isLast: boolean): Promise<void> {
-    const { journal, slots, state, segmentFiles, condition, fileSystem, directory } = this.#parts
+    const { journal, slots, state, segmentFiles, condition, fileSystem } = this.#parts
     // One place of the journal: nothing may be applied between these lines. Frames that are on their way, written
     // and not applied, stay to be replayed.
     const checkpoint = state.checkpoint(this.#applied, isLast ? [0, 0] : journal.durableBytes)
@@ -70,13 +70,13 @@ export class Checkpointer {
       await slots.write(checkpoint)
     } catch (cause) {
       // Without space for a new checkpoint the last one still counts; the next try writes it whole.
-      if (isDiskFull(cause)) condition.noteDiskFull()
+      if (isShortage(cause)) condition.noteShortage(cause)
       else this.#fail(cause)
       throw cause
     }
     crashPoint('checkpoint-after-write')
     journal.release(checkpoint.journal)
     for (const [partition, offset] of covered) partition.checkpointedTo = offset
-    condition.noteFreeBytes(await fileSystem.freeBytes(directory))
+    await condition.measure(fileSystem)
   }
 }

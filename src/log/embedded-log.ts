@@ -87,6 +87,7 @@ export class EmbeddedLog implements Log, LogCore {
       everyMs: maintenanceEveryMs,
       offsetsRetentionMs: parts.offsetsRetentionMs,
     })
+    void condition.measure(fileSystem)
   }
 
   get id(): string {

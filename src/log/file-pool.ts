@@ -1,4 +1,5 @@
 import type { FileHandle, FileSystem } from '../base/file-system.ts'
+import { platformCode } from './disk-error.ts'
 
 interface Pooled {
   readonly handle: Promise<FileHandle>
@@ -23,7 +24,7 @@ export class FilePool {
   async use<T>(path: string, mode: 'write' | 'create', use: (file: FileHandle) => Promise<T>): Promise<T> {
     let pooled = this.#files.get(path)
     if (pooled === undefined) {
-      pooled = { handle: this.#fileSystem.open(path, mode), users: 0, forgotten: false }
+      pooled = { handle: this.#open(path, mode), users: 0, forgotten: false }
     } else {
       this.#files.delete(path)
     }
@@ -59,12 +60,26 @@ export class FilePool {
     await this.forget('')
   }
 
-  async #closeOldest(): Promise<void> {
+  /** Where too many files are open, idle ones make room. */
+  async #open(path: string, mode: 'write' | 'create'): Promise<FileHandle> {
+    for (;;) {
+      try {
+        return await this.#fileSystem.open(path, mode)
+      } catch (cause) {
+        const code = platformCode(cause)
+        if ((code !== 'EMFILE' && code !== 'ENFILE') || !(await this.#closeOldest())) throw cause
+      }
+    }
+  }
+
+  /** @returns false if all are in use */
+  async #closeOldest(): Promise<boolean> {
     for (const [path, pooled] of this.#files) {
       if (pooled.users > 0) continue
       this.#files.delete(path)
       await (await pooled.handle).close()
-      return
+      return true
     }
+    return false
   }
 }

@@ -3,12 +3,13 @@ import type { Clock, Timer } from '../base/clock.ts'
 import { crashPoint } from '../base/crash-points.ts'
 import type { FileSystem } from '../base/file-system.ts'
 import type { CheckpointSlots } from './checkpoint.ts'
+import { describeCause, isShortage } from './disk-error.ts'
 import { Checkpointer } from './checkpointer.ts'
 import type { FilePool } from './file-pool.ts'
 import { FlushRule } from './flush-rule.ts'
 import { BLOCK_BYTES, groupBytes, type Journal } from './journal.ts'
 import { type AppendEntry, encodeEntry, type JournalEntry } from './journal-entry.ts'
-import { describeCause, isDiskFull, type LogCondition } from './log-condition.ts'
+import type { LogCondition } from './log-condition.ts'
 import type { Effects, LogState, Topic } from './log-state.ts'
 import type { Partition, Segment } from './partition.ts'
 import type { Request } from './request.ts'
@@ -19,8 +20,8 @@ import type { SegmentIndex } from './segment-index.ts'
 const ROUND_BYTES_MAX = 32 * 1024 * 1024
 const ROUND_REQUESTS_MAX = 256
 const SEAL_AFTER_MS = 100
-/** How long to wait for space before a write that has to be made is tried again. */
-const SPACE_RETRY_MS = 250
+/** How long to wait before a write that has to be made, and lacked space or a file, is tried again. */
+const SHORTAGE_RETRY_MS = 250
 
 export interface LogWriterParts {
   readonly directory: string
@@ -93,7 +94,7 @@ export class LogWriter {
         plan,
         done: resolve,
         refused: reject,
-        unknown: (cause) => reject(this.#condition.closedError(cause)),
+        unknown: reject,
       })
     })
   }
@@ -146,8 +147,8 @@ export class LogWriter {
     } catch (cause) {
       await this.#giveBack(appends, cause)
       for (const { request } of taken) {
-        if (this.#condition.hasFailed) request.unknown(cause)
-        else request.refused(this.#condition.diskError(cause))
+        if (this.#condition.hasFailed) request.unknown(this.#condition.closedError(cause))
+        else request.refused(this.#condition.refusal(cause))
       }
       return
     }
@@ -173,19 +174,23 @@ export class LogWriter {
       this.#checkpointer.noteApplied()
       if (durability === 'os' && this.#flushRule.written(appends)) await this.#flush()
     } catch (cause) {
-      for (const { request } of taken) request.unknown(cause)
+      for (const { request } of taken) request.unknown(this.#condition.closedError(cause))
       this.#fail(cause)
       return
     }
 
     crashPoint('ends-published')
     for (const { request } of taken) request.done()
+    if (this.#condition.hasShortage) {
+      this.#condition.noteWritten()
+      this.#inBackground(this.#condition.measure(this.#parts.fileSystem))
+    }
     this.#published(appends.length > 0)
     this.#follow(effects)
     if (journal.bytesToReplay > journal.frameBytesMax && !this.#checkpointer.isRunning) {
       this.#inBackground(
         this.checkpoint().catch((cause: unknown) => {
-          if (!isDiskFull(cause)) throw cause
+          if (!isShortage(cause)) throw cause
         }),
       )
     }
@@ -257,8 +262,8 @@ export class LogWriter {
   }
 
   /**
-   * Copies what the journal holds into the segments. A full disk makes it wait for space, and everybody
-   * behind it: the group is durable, so it can only go forward.
+   * Copies what the journal holds into the segments. A full disk, or too many open files, makes it wait, and
+   * everybody behind it: the group is durable, so it can only go forward.
    */
   async #writeInline(appends: readonly AppendEntry[]): Promise<void> {
     if (appends.length > 0) await this.#onceThereIsSpace(() => this.#segmentFiles.write(appends))
@@ -270,10 +275,10 @@ export class LogWriter {
         await work()
         return
       } catch (cause) {
-        if (!isDiskFull(cause) || this.#condition.isClosing) throw cause
-        this.#condition.noteDiskFull()
+        if (!isShortage(cause) || this.#condition.isClosing) throw cause
+        this.#condition.noteShortage(cause)
         await new Promise<void>((resolve) => {
-          this.#parts.clock.after(SPACE_RETRY_MS, resolve)
+          this.#parts.clock.after(SHORTAGE_RETRY_MS, resolve)
         })
       }
     }
@@ -371,7 +376,7 @@ export class LogWriter {
     if (this.#condition.hasFailed) return
     await this.checkpoint(true).catch((cause: unknown) => {
       // Everything is in the journal; the next opening replays it.
-      if (!isDiskFull(cause)) throw cause
+      if (!isShortage(cause)) throw this.#condition.closedError(cause)
     })
   }
 

@@ -397,6 +397,11 @@ export interface Producer {
 }
 
 export interface LogHealth {
-  readonly state: 'open' | 'disk low' | 'closed after I/O error' | 'closed'
+  /**
+   * `disk low`: little space is left, or a write has found none. `out of files`: the process may not open more.
+   * Both pass by themselves, and what waits goes on. After `closed after I/O error` the log has to be reopened.
+   */
+  readonly state: 'open' | 'disk low' | 'out of files' | 'closed after I/O error' | 'closed'
+  /** A sentence. */
   readonly detail: string
 }

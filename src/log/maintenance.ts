@@ -5,7 +5,8 @@ import { Cleaner, cleaningState, type Trim } from './cleaner.ts'
 import type { GroupCoordinator } from './group-coordinator.ts'
 import { forgetIdleProducers, idleEntries } from './idle.ts'
 import type { JournalEntry } from './journal-entry.ts'
-import { describeCause, isDiskFull, type LogCondition } from './log-condition.ts'
+import { describeCause, isShortage } from './disk-error.ts'
+import type { LogCondition } from './log-condition.ts'
 import type { LogState, Topic } from './log-state.ts'
 import type { LogWriter } from './log-writer.ts'
 import type { Partition } from './partition.ts'
@@ -34,6 +35,7 @@ interface MaintenanceParts {
 
 /** Compaction and retention: what becomes of records once they are in the log. */
 export class Maintenance {
+  readonly #fileSystem: FileSystem
   readonly #clock: Clock
   readonly #state: LogState
   readonly #condition: LogCondition
@@ -49,6 +51,7 @@ export class Maintenance {
 
   constructor(parts: MaintenanceParts) {
     const { fileSystem, clock, state, condition, writer, groupCoordinator } = parts
+    this.#fileSystem = fileSystem
     this.#clock = clock
     this.#state = state
     this.#condition = condition
@@ -91,6 +94,8 @@ export class Maintenance {
   }
 
   async #round(): Promise<void> {
+    // Also where nothing is written: somebody else may fill the disk.
+    await this.#condition.measure(this.#fileSystem)
     await this.#forgetIdle()
     const work: Place[] = []
     for (const topic of this.#state.topics()) {
@@ -123,7 +128,7 @@ export class Maintenance {
       if (sealed) await this.#writer.checkpoint()
     } catch (cause) {
       // Anything else has closed the log.
-      if (!isDiskFull(cause)) return
+      if (!isShortage(cause)) return
     }
     for (const { topic, partition } of work) {
       await this.#attempt(topic, partition, () => this.#expire(topic, partition))

@@ -7,6 +7,7 @@ import { type FileLock, type FileSystem, readFully, writeFully } from '../base/f
 import { nodeFileSystem } from '../base/node-file-system.ts'
 import { type Random, systemRandom } from '../base/random.ts'
 import { CHECKPOINT_FILES, type Checkpoint, CheckpointSlots } from './checkpoint.ts'
+import { diskError } from './disk-error.ts'
 import { EmbeddedLog } from './embedded-log.ts'
 import { FilePool } from './file-pool.ts'
 import { Journal, JOURNAL_FILES, journalHoldsFrames, type JournalPosition, replayJournal } from './journal.ts'
@@ -45,7 +46,7 @@ const NEIGHBOURS = ['state']
  *
  * @throws StorageError `LOG_LOCKED` if another process has it open, `LOG_FOREIGN_DIRECTORY` if the directory
  *   holds something else, `LOG_DAMAGED` if acknowledged data cannot be read (naming the place),
- *   `LOG_NEWER_VERSION`
+ *   `LOG_NEWER_VERSION`; `LOG_DISK_FULL`, `LOG_OPEN_FAILED` if the disk refuses something
  */
 export async function openLog(options: LogOptions): Promise<Log> {
   const {
@@ -57,21 +58,22 @@ export async function openLog(options: LogOptions): Promise<Log> {
   } = options
   const journalBytesMax = Math.max(options.journalBytesMax ?? 64 * 1024 * 1024, 64 * 1024)
 
-  // Before anything is created in it.
-  await refuseForeign(fileSystem, directory)
-  await makeDurableDirectory(fileSystem, directory)
-  const lock = await fileSystem.lock(join(directory, LOCK_FILE))
-  if (lock === null) {
-    throw new StorageError('LOG_LOCKED', {
-      message: `The data directory ${directory} is in use by another process.`,
-      hint: 'Stop that process, or give this one a data directory of its own.',
-    })
-  }
+  let lock: FileLock | null = null
   try {
+    // Before anything is created in it.
+    await refuseForeign(fileSystem, directory)
+    await makeDurableDirectory(fileSystem, directory)
+    lock = await fileSystem.lock(join(directory, LOCK_FILE))
+    if (lock === null) {
+      throw new StorageError('LOG_LOCKED', {
+        message: `The data directory ${directory} is in use by another process.`,
+        hint: 'Stop that process, or give this one a data directory of its own.',
+      })
+    }
     return await openLocked(directory, fileSystem, clock, random, durability, journalBytesMax, lock, options)
   } catch (cause) {
-    await lock.release()
-    throw cause
+    await lock?.release()
+    throw diskError('LOG_OPEN_FAILED', `The data directory ${directory} cannot be opened`, cause)
   }
 }
 

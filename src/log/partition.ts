@@ -7,6 +7,7 @@ import type { CheckpointPartition } from './checkpoint.ts'
 import type { FilePool } from './file-pool.ts'
 import type { AppendEntry, SwapEntry } from './journal-entry.ts'
 import type { Isolation, LogSlice, PartitionEnds } from './log.ts'
+import { diskError, platformCode } from './disk-error.ts'
 import { ProducerStates } from './producer-states.ts'
 import {
   AT_ATTRIBUTES,
@@ -591,11 +592,14 @@ export class Partition {
     try {
       return await this.#home.files.use(segment.path, 'write', use)
     } catch (cause) {
-      if ((cause as { code?: unknown }).code !== 'ENOENT') throw cause
+      const where = `Topic ${this.#home.topic}, partition ${this.number}`
+      if (platformCode(cause) !== 'ENOENT') {
+        throw diskError('LOG_READ_FAILED', `${where}: ${segment.path} could not be read`, cause)
+      }
       throw new StorageError('LOG_CORRUPT', {
         message:
-          `Topic ${this.#home.topic}, partition ${this.number}: the records from offset ${segment.base} on ` +
-          `are missing (byte 0 of ${segment.path}: there is no such file).`,
+          `${where}: the records from offset ${segment.base} on are missing ` +
+          `(byte 0 of ${segment.path}: there is no such file).`,
         hint: 'Restore this file from a copy of the data directory; everything else stays readable.',
         cause,
       })

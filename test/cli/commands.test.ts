@@ -353,7 +353,10 @@ test('a file that cannot be read makes no topic', async () => {
 test('a data directory that is a file is refused in a sentence, as storage', async () => {
   const path = await file('taken', 'x')
   const { code, errors } = await run((context) => topicsCommand(context, { dataDir: path }))
-  expect(errors).toBe(`error: ${path} is a file, not a directory.\n`)
+  expect(errors).toBe(
+    `error: The data directory ${path} cannot be opened: ${path} is a file, not a directory.\n` +
+      `  hint: Name a directory, or one that can be made.\n`,
+  )
   expect(code).toBe(EXIT.storage)
 })
 

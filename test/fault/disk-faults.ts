@@ -86,12 +86,16 @@ class Life {
       if (this.#random.below(3) === 0) {
         // Opening on a failing disk may not succeed, and harms nothing.
         await this.#log.close().catch(() => {})
-        await this.#open().catch(() => {})
+        await this.#open().catch((error: unknown) => {
+          if (!isLocated(error)) throw error
+        })
       }
       this.#disk.fate = () => undefined
       const health = this.#log.health().state
       if (health.startsWith('closed')) {
         await this.#log.close().catch(() => {})
+        // What a failed sync left in the page cache may be read, or what is on disk.
+        if (this.#random.below(2) === 0) this.#disk.dropCaches()
         await this.#open()
       }
       const problem = await this.#check(false)
@@ -132,7 +136,7 @@ class Life {
       .then(
         ({ kind }) => kind,
         (error: unknown) => {
-          if (!(error instanceof StorageError) && codeOf(error) === null) throw error
+          if (!isLocated(error)) throw error
           return 'refused' as const
         },
       )
@@ -228,7 +232,7 @@ function wrong(detail: string): Verdict {
   return { kind: 'wrong', detail }
 }
 
-function codeOf(error: unknown): string | null {
-  const code = (error as { code?: unknown } | null)?.code
-  return typeof code === 'string' ? code : null
+/** Whether an error says what failed, where, and what to do. */
+function isLocated(error: unknown): boolean {
+  return error instanceof StorageError && error.hint !== undefined && error.message.includes('/data')
 }

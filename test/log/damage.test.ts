@@ -66,3 +66,20 @@ test('a search by time does not pass over a batch whose time is damaged', async 
     await log.close()
   }
 })
+
+test('a batch that does not match its checksum is refused before anything is written', async () => {
+  const log = await opened(new SimulatedFileSystem())
+  await log.createTopic('t', { partitions: 1 })
+  const owner = await log.claim('w')
+  for (const at of [21, 40, 65]) {
+    const batches = batchOf('some value')
+    batches[at]! ^= 1
+    const group = { owner, appends: [{ topic: 't', partition: 0, batches }], offsets: [] }
+    await expect(log.commit(group)).rejects.toMatchObject({
+      code: 'LOG_INVALID_BATCH',
+      message: 'A batch given for topic t, partition 0, at byte 0 does not match its checksum.',
+    })
+  }
+  expect(log.ends('t', 0).highWatermark).toBe(0)
+  await log.close()
+})
