@@ -204,7 +204,8 @@ function toDecimal(from: SqlType, precision: number, scale: number): (value: Sql
     case 'DOUBLE':
       return (value) => {
         if (!Number.isFinite(value)) throw new RangeError(`${value as number} has no DECIMAL form.`)
-        return fitDecimal(new Big(value as number), precision, scale)
+        // First to as many digits as the type has, from the exact binary value, then to its scale: as BigDecimal is.
+        return fitDecimal(new Big((value as number).toPrecision(Math.min(precision, 100))), precision, scale)
       }
     case 'STRING':
       return (value) => fitDecimal(parseDecimal(value as string), precision, scale)

@@ -1,3 +1,13 @@
+import {
+  ASCII_CLASSES,
+  GRAPHEME,
+  LINE_BREAKS,
+  NAMED_CLASSES,
+  UNICODE_CLASSES,
+  VERTICAL,
+} from './java-regex-classes.ts'
+import { unicodeBlock } from './unicode-blocks.ts'
+
 /**
  * A pattern of java.util.regex as a native one. Each capturing group of the Java pattern is a named group
  * here (`g1`, `g2`, …): possessive quantifiers and atomic groups need groups of their own, so that numbers
@@ -16,18 +26,30 @@ export function groupText(match: RegExpExecArray, group: number): string | null 
   return (group === 0 ? match[0] : match.groups?.[`g${group}`]) ?? null
 }
 
-/** @throws RangeError the pattern is invalid, or uses what cannot be translated (\G, \N, \X, blocks) */
+/** @throws RangeError the pattern is invalid, or uses what cannot be translated (\N, \G but at the front) */
 export function compileJavaRegex(pattern: string): JavaRegex {
-  const translator = new Translator(pattern)
+  const isAnchored = pattern.startsWith(LAST_MATCH)
+  const translator = new Translator(isAnchored ? pattern.slice(LAST_MATCH.length) : pattern)
   const source = translator.translate()
+  if (isAnchored && translator.hasAlternatives)
+    throw new RangeError(`The pattern '${pattern}' has \\G in only one of its alternatives.`)
   try {
     return {
-      expression: new RegExp(source, 'gv'),
+      expression: new RegExp(source, isAnchored ? 'gvy' : 'gv'),
       groupCount: translator.groupCount,
       groupNames: translator.groupNames,
     }
   } catch (cause) {
     throw new RangeError(`'${pattern}' is not a regular expression.`, { cause })
+  }
+}
+
+/** All matches in a text, as find() of a Java Matcher gives them one after the other. */
+export function* allMatches(regex: JavaRegex, text: string): Generator<RegExpExecArray> {
+  for (const match of text.matchAll(regex.expression)) {
+    yield match
+    // The search goes on a character further, where the last match has not ended.
+    if (regex.expression.sticky && match[0] === '') return
   }
 }
 
@@ -66,6 +88,9 @@ export function javaReplacement(replacement: string, regex: JavaRegex): (match: 
     parts.map((part) => (typeof part === 'string' ? part : (groupText(match, part) ?? ''))).join('')
 }
 
+/** Where the last match ended, or the text begins. */
+const LAST_MATCH = '\\G'
+
 interface Flags {
   readonly ignoreCase: boolean
   readonly dotAll: boolean
@@ -95,57 +120,6 @@ const FLAG_LETTERS: Readonly<Record<string, keyof Flags | null>> = {
   u: null,
 }
 
-/* Contents of classes, to stand between brackets. */
-const LINE_BREAKS = '\\n\\r\\u0085\\u2028\\u2029'
-const HORIZONTAL = '\\x20\\t\\xa0\\u1680\\u180e\\u2000-\\u200a\\u202f\\u205f\\u3000'
-const VERTICAL = '\\n\\v\\f\\r\\x85\\u2028\\u2029'
-const ASCII_CLASSES: Readonly<Record<string, string>> = {
-  d: '0-9',
-  w: 'a-zA-Z0-9_',
-  s: '\\x20\\t\\n\\v\\f\\r',
-  h: HORIZONTAL,
-  v: VERTICAL,
-}
-const UNICODE_CLASSES: Readonly<Record<string, string>> = {
-  d: '\\p{Nd}',
-  w: '\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}',
-  s: '\\p{White_Space}',
-  h: HORIZONTAL,
-  v: VERTICAL,
-}
-
-const NAMED_CLASSES: Readonly<Record<string, string>> = {
-  Lower: 'a-z',
-  Upper: 'A-Z',
-  ASCII: '\\x00-\\x7f',
-  Alpha: 'a-zA-Z',
-  Digit: '0-9',
-  Alnum: 'a-zA-Z0-9',
-  Punct: '\\x21-\\x2f\\x3a-\\x40\\x5b-\\x60\\x7b-\\x7e',
-  Graph: '\\x21-\\x7e',
-  Print: '\\x20-\\x7e',
-  Blank: '\\x20\\t',
-  Cntrl: '\\x00-\\x1f\\x7f',
-  XDigit: '0-9a-fA-F',
-  Space: '\\x20\\t\\n\\v\\f\\r',
-  L1: '\\x00-\\xff',
-  all: '\\u{0}-\\u{10ffff}',
-  javaLowerCase: '\\p{Lowercase}',
-  javaUpperCase: '\\p{Uppercase}',
-  javaTitleCase: '\\p{Lt}',
-  javaAlphabetic: '\\p{Alphabetic}',
-  javaLetter: '\\p{L}',
-  javaDigit: '\\p{Nd}',
-  javaLetterOrDigit: '\\p{L}\\p{Nd}',
-  javaWhitespace:
-    '\\t\\n\\v\\f\\r\\x1c-\\x1f\\x20\\u1680\\u2000-\\u2006\\u2008-\\u200a\\u2028\\u2029\\u205f\\u3000',
-  IsLetter: '\\p{L}',
-  IsDigit: '\\p{Nd}',
-  IsPunctuation: '\\p{P}',
-  IsControl: '\\p{Cc}',
-  IsTitlecase: '\\p{Lt}',
-}
-
 const CONTROL_ESCAPES: Readonly<Record<string, string>> = {
   t: '\t',
   n: '\n',
@@ -158,9 +132,12 @@ const CONTROL_ESCAPES: Readonly<Record<string, string>> = {
 /** Reads a Java pattern once, from left to right, writing the native source. */
 class Translator {
   groupCount = 0
+  /** Whether the pattern as a whole is a choice. */
+  hasAlternatives = false
   readonly groupNames = new Map<string, number>()
   readonly #pattern: string
   #at = 0
+  #depth = 0
   #atomicCount = 0
 
   constructor(pattern: string) {
@@ -184,6 +161,7 @@ class Translator {
       const unit = this.#pattern[this.#at]!
       if (unit === ')') break
       if (unit === '|') {
+        if (this.#depth === 0) this.hasAlternatives = true
         source += '|'
         this.#at++
         continue
@@ -271,9 +249,11 @@ class Translator {
       number = ++this.groupCount
       if (named !== null) this.groupNames.set(named[1]!, number)
     }
+    this.#depth++
     const inner = this.#alternatives(
       scoped === null ? flags : this.#changedFlags(flags, scoped[1]!, scoped[2] ?? ''),
     )
+    this.#depth--
     if (this.#pattern[this.#at] !== ')') throw this.#error("a missing ')'")
     this.#at++
     if (number > 0) return `(?<g${number}>${inner})`
@@ -318,9 +298,11 @@ class Translator {
         this.#at += named[0].length
         return this.#withCase(`(?:\\k<g${group}>)`, flags)
       }
+      case 'X':
+        this.#at += 2
+        return GRAPHEME
       case 'G':
       case 'N':
-      case 'X':
         throw this.#error(`\\${unit}, which is not supported`)
     }
     if (unit >= '1' && unit <= '9') return this.#withCase(this.#backReference(), flags)
@@ -442,6 +424,12 @@ class Translator {
   #propertyContent(name: string): string {
     const known = NAMED_CLASSES[name]
     if (known !== undefined) return known
+    const block = /^(?:In|(?:blk|block)=)(.*)$/i.exec(name)
+    if (block !== null && !name.startsWith('in')) {
+      const range = unicodeBlock(block[1]!)
+      if (range === undefined) throw this.#error(`an unknown block '${block[1]}'`)
+      return `\\u{${range[0]}}-\\u{${range[1]}}`
+    }
     const assigned = /^(script|sc|general_category|gc)=(.*)$/i.exec(name)
     const bare = name.replace(/^Is/, '')
     const candidates =
@@ -450,7 +438,7 @@ class Translator {
             `${assigned[1]!.toLowerCase().startsWith('s') ? 'Script' : 'General_Category'}=${titled(assigned[2]!)}`,
           ]
         : [bare, titled(bare), `Script=${titled(bare)}`]
-    for (const candidate of name.startsWith('In') || name.startsWith('blk') ? [] : candidates) {
+    for (const candidate of candidates) {
       try {
         new RegExp(`\\p{${candidate}}`, 'v')
         return `\\p{${candidate}}`

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { compileJavaRegex, groupText, javaReplacement } from '../../src/functions/java-regex.ts'
+import { allMatches, compileJavaRegex, groupText, javaReplacement } from '../../src/functions/java-regex.ts'
 
 /** All matches of a Java pattern, each with its groups. */
 function matches(pattern: string, text: string): (string | null)[][] {
   const regex = compileJavaRegex(pattern)
-  return Array.from(text.matchAll(regex.expression), (match) =>
+  return Array.from(allMatches(regex, text), (match) =>
     Array.from({ length: regex.groupCount + 1 }, (_, group) => groupText(match, group)),
   )
 }
@@ -49,6 +49,17 @@ test.each([
   ['a{2}?', 'aaaa', ['aa', 'aa']],
   ['\\s+', 'a\u00a0 b', [' ']],
   ['}', 'a}', ['}']],
+  ['\\G\\d', '12a3', ['1', '2']],
+  ['\\G\\d*', '12ab', ['12', '']],
+  ['\\G(?:a|b)', 'abcab', ['a', 'b']],
+  ['\\p{InGreek}+', 'aαβb', ['αβ']],
+  ['[\\p{InCyrillic}a]+', 'baж', ['aж']],
+  ['\\P{InBasic_Latin}', 'aé', ['é']],
+  ['\\p{blk=Latin-1 Supplement}', 'aé', ['é']],
+  ['\\X', 'e\u0301a', ['e\u0301', 'a']],
+  ['\\X', 'a\r\nb', ['a', '\r\n', 'b']],
+  ['\\X', '👨‍👩‍👧🇩🇪🇫🇷👍🏽', ['👨‍👩‍👧', '🇩🇪', '🇫🇷', '👍🏽']],
+  ['\\X', '각\u1100\u1161\u11a8', ['각', '\u1100\u1161\u11a8']],
 ] as const)('%s in %j', (pattern, text, expected) => {
   expect(whole(pattern, text)).toEqual(expected)
 })
@@ -71,12 +82,24 @@ describe('groups', () => {
   })
 })
 
-test.each(['(', 'a)', '[a', '*a', 'a{2', '\\', '\\y', '\\G', '(?z)a', '(?<1>a)', '\\p{InGreek}', '\\k<no>'])(
-  '%s is refused',
-  (pattern) => {
-    expect(() => compileJavaRegex(pattern)).toThrow(RangeError)
-  },
-)
+test.each([
+  '(',
+  'a)',
+  '[a',
+  '*a',
+  'a{2',
+  '\\',
+  '\\y',
+  'a\\G',
+  '\\Ga|b',
+  '(?z)a',
+  '(?<1>a)',
+  '\\p{InNowhere}',
+  '\\N{DIGIT ONE}',
+  '\\k<no>',
+])('%s is refused', (pattern) => {
+  expect(() => compileJavaRegex(pattern)).toThrow(RangeError)
+})
 
 test('replacements know groups and escapes', () => {
   const regex = compileJavaRegex('(?<first>a)(b)')

@@ -1,5 +1,6 @@
 import { arrayOf, BIGINT, INTEGER } from '../../plan/sql-type.ts'
 import { canonicalBigint, type SqlValue } from '../../plan/sql-value.ts'
+import { checkResultLength } from '../result-length.ts'
 import { scalarFunction } from '../scalar-function.ts'
 import { optional } from '../type-pattern.ts'
 
@@ -11,6 +12,7 @@ function series(from: number | bigint, to: number | bigint, step?: number): read
   if (by > 0n ? BigInt(from) > last : BigInt(from) < last) {
     throw new RangeError(`GENERATE_SERIES cannot go from ${from} to ${to} in steps of ${by}.`)
   }
+  checkResultLength((last - BigInt(from)) / by + 1n)
   const items: SqlValue[] = []
   for (let at = BigInt(from); by > 0n ? at <= last : at >= last; at += by) items.push(canonicalBigint(at))
   return items

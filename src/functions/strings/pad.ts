@@ -1,10 +1,12 @@
 import { BYTES, INTEGER, STRING } from '../../plan/sql-type.ts'
+import { checkResultLength } from '../result-length.ts'
 import { scalarFunction, type ScalarOverload } from '../scalar-function.ts'
 
 /** Filling of a given length made of repetitions of the padding. */
 function padText(side: 'left' | 'right') {
   return (text: string, length: number, padding: string): string | null => {
     if (length < 0 || padding === '') return null
+    checkResultLength(length)
     return side === 'left'
       ? text.slice(0, length).padStart(length, padding)
       : text.slice(0, length).padEnd(length, padding)
@@ -14,6 +16,7 @@ function padText(side: 'left' | 'right') {
 function padBytes(side: 'left' | 'right') {
   return (bytes: Uint8Array, length: number, padding: Uint8Array): Uint8Array | null => {
     if (length < 0 || padding.length === 0) return null
+    checkResultLength(length)
     const padded = new Uint8Array(length)
     const kept = bytes.subarray(0, length)
     const fill = length - kept.length

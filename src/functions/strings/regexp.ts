@@ -1,5 +1,5 @@
 import { arrayOf, INTEGER, STRING } from '../../plan/sql-type.ts'
-import { compileJavaRegex, groupText, javaReplacement, type JavaRegex } from '../java-regex.ts'
+import { allMatches, compileJavaRegex, groupText, javaReplacement, type JavaRegex } from '../java-regex.ts'
 import { rememberLast } from '../memo.ts'
 import { scalarFunction } from '../scalar-function.ts'
 import { optional } from '../type-pattern.ts'
@@ -45,7 +45,7 @@ export const regexpExtractAll = scalarFunction({
     return (pattern: string, text: string, group = 0) => {
       const regex = compile(pattern)
       if (!hasGroup(regex, group)) return null
-      return Array.from(text.matchAll(regex.expression), (match) => groupText(match, group))
+      return Array.from(allMatches(regex, text), (match) => groupText(match, group))
     }
   },
   examples: [
@@ -68,7 +68,7 @@ export const regexpReplace = scalarFunction({
       const expand = javaReplacement(replacement, regex)
       let replaced = ''
       let at = 0
-      for (const match of text.matchAll(regex.expression)) {
+      for (const match of allMatches(regex, text)) {
         replaced += text.slice(at, match.index) + expand(match)
         at = match.index + match[0].length
       }
@@ -106,7 +106,7 @@ function splitAt(text: string, regex: JavaRegex): readonly string[] {
   const mayBeEmpty = regex.expression.exec('') !== null
   const parts: string[] = []
   let at = 0
-  for (const match of text.matchAll(regex.expression)) {
+  for (const match of allMatches(regex, text)) {
     const end = match.index + match[0].length
     // Java gives no empty part for an empty match at the very front.
     if (mayBeEmpty && end === 0) continue

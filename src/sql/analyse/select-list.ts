@@ -1,9 +1,12 @@
 import { SqlError, type Position } from '../../base/errors.ts'
+import type { Expr } from '../../plan/expression.ts'
 import { PSEUDO_COLUMNS } from '../../plan/schema.ts'
 import type { ColumnReference, Expression, Identifier, Query, SelectItem } from '../ast.ts'
 import type { ColumnNames } from './column-names.ts'
+import { placed } from './placed.ts'
 import type { QueryScope, SourceColumn } from './query-scope.ts'
 import { typeExpression, type TypingContext } from './type-expression.ts'
+import { typeOf } from './untyped-null.ts'
 
 /** One column of a result: an expression and its name. */
 export interface SelectColumn {
@@ -52,7 +55,7 @@ function expand(
       return [{ name: options.synthetic, expression: key, at: item.at, star: true }, ...expanded]
     }
     case 'all-fields': {
-      const operand = typeExpression(item.operand, typing)
+      const operand = typeExpression(item.operand, { ...typing, replace: resultOfCall })
       if (operand.type.kind !== 'STRUCT') {
         throw new SqlError('SQL_TYPE_MISMATCH', {
           message: 'Only a STRUCT can be followed by ->*.',
@@ -96,6 +99,20 @@ function expand(
       return [{ name, expression, at: item.at, star: false }]
     }
   }
+}
+
+/** Here only the type counts of what aggregate and table functions give: they are planned field by field. */
+function resultOfCall(node: Expression, typing: TypingContext): Expr | undefined {
+  if (node.kind !== 'call') return undefined
+  const { functions } = typing
+  const name = node.name.name.toUpperCase()
+  const kind = functions.kindOf(name)
+  if (kind !== 'aggregate' && kind !== 'table') return undefined
+  const args = node.args.map((arg) => typeOf(typeExpression(arg, { ...typing, replace: undefined })))
+  const { returns } = placed(node.at, () =>
+    kind === 'table' ? functions.resolveTable(name, args) : functions.resolveAggregate(name, args),
+  )
+  return { kind: 'column', name, type: returns }
 }
 
 /** Declared columns; with the window's bounds where they are part of the key and nobody stores them. */
