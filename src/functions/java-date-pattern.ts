@@ -1,5 +1,6 @@
 import { Info } from 'luxon'
 import { assert } from '../base/assert.ts'
+import { DAY_PERIODS, dayPeriodAt, minuteInPeriod } from './java-day-period.ts'
 import { calendarDate, DAY_MS, epochDays, isLeapYear, monthLength } from './iso-time.ts'
 import { instantOf, offsetText, parseOffset, timeZone, UTC, zoneInText, type TimeZone } from './time-zone.ts'
 
@@ -63,7 +64,7 @@ export function parseTimePattern(pattern: string): (text: string) => number {
     if (DATE_FIELDS.some((field) => fields.numbers.has(field))) {
       throw new RangeError(`The pattern '${pattern}' of a time has a field of a date.`)
     }
-    return resolveTime(fields, text)
+    return resolveTime(fields, text) % DAY_MS
   }
 }
 
@@ -83,7 +84,9 @@ type Field =
   | 'weekdayInMonth'
   | 'dayOfWeek'
   | 'localDayOfWeek'
+  | 'modifiedJulianDay'
   | 'halfDay'
+  | 'dayPeriod'
   | 'hour'
   | 'hourFromOne'
   | 'hourOfHalf'
@@ -108,6 +111,7 @@ const DATE_FIELDS: readonly Field[] = [
   'weekdayInMonth',
   'dayOfWeek',
   'localDayOfWeek',
+  'modifiedJulianDay',
 ]
 
 type Element =
@@ -309,6 +313,12 @@ function fieldElement(letter: string, count: number): Element | null {
       return count > 2 ? textElement('dayOfWeek', count, WEEKDAYS) : upToTwo('localDayOfWeek', count)
     case 'a':
       return count === 1 ? { kind: 'text', field: 'halfDay', first: 0, names: ['AM', 'PM'] } : null
+    case 'g':
+      return number('modifiedJulianDay', count, 19)
+    case 'B':
+      return count === 1 || count === 4 || count === 5
+        ? textElement('dayPeriod', count, DAY_PERIODS, 0)
+        : null
     case 'H':
       return upToTwo('hour', count)
     case 'k':
@@ -469,6 +479,8 @@ function timeField(timeMs: number | null, field: Field): number {
   switch (field) {
     case 'halfDay':
       return hour < 12 ? 0 : 1
+    case 'dayPeriod':
+      return dayPeriodAt(Math.floor(timeMs / 60_000))
     case 'hour':
       return hour
     case 'hourFromOne':
@@ -490,6 +502,9 @@ function timeField(timeMs: number | null, field: Field): number {
       return timeMs * 1_000_000
   }
 }
+
+/** Day 0 of the Modified Julian Date is 1858-11-17. */
+const MODIFIED_JULIAN_EPOCH = 40_587
 
 function dateField(days: number | null, field: Field): number {
   if (days === null) throw new MissingField(field)
@@ -519,6 +534,8 @@ function dateField(days: number | null, field: Field): number {
       return ((day - 1) % 7) + 1
     case 'localDayOfWeek':
       return sundayBased(days) + 1
+    case 'modifiedJulianDay':
+      return days + MODIFIED_JULIAN_EPOCH
     default:
       assert(field === 'dayOfWeek', `${field} is a field of a date`)
       return mondayBased(days) + 1
@@ -672,6 +689,8 @@ function unfit(text: string): RangeError {
 
 /** Epoch days. A day beyond the end of its month is its last. */
 function resolveDate({ numbers }: ReadFields, text: string): number {
+  const julianDay = numbers.get('modifiedJulianDay')
+  if (julianDay !== undefined) return julianDay - MODIFIED_JULIAN_EPOCH
   const yearOfEra = numbers.get('yearOfEra')
   const isBefore = numbers.get('era') === 0
   const year =
@@ -704,7 +723,7 @@ function sundayBasedDay(numbers: ReadonlyMap<Field, number>): number {
   return weekday === undefined ? (numbers.get('localDayOfWeek') ?? 1) - 1 : weekday % 7
 }
 
-/** Ms of the day. */
+/** Ms of the day; 24:00 is its end. */
 function resolveTime({ numbers }: ReadFields, text: string): number {
   const limited = (field: Field, min: number, max: number): number | undefined => {
     const value = numbers.get(field)
@@ -715,18 +734,29 @@ function resolveTime({ numbers }: ReadFields, text: string): number {
   if (milliOfDay !== undefined) return milliOfDay
   const nanoOfDay = limited('nanoOfDay', 0, DAY_MS * 1e6 - 1)
   if (nanoOfDay !== undefined) return Math.floor(nanoOfDay / 1e6)
+  const minute = limited('minute', 0, 59) ?? 0
   const half = (numbers.get('halfDay') ?? 0) * 12
   const fromOne = limited('hourFromOne', 1, 24)
   const ofHalf = limited('hourOfHalf', 0, 11)
   const ofHalfFromOne = limited('hourOfHalfFromOne', 1, 12)
+  const period = numbers.get('dayPeriod')
+  const hourOfPeriod = (): number | undefined => {
+    if (period === undefined || numbers.has('halfDay')) return undefined
+    const half = ofHalf ?? (ofHalfFromOne === undefined ? null : ofHalfFromOne % 12)
+    const inPeriod = minuteInPeriod(period, half, minute)
+    if (inPeriod === null) throw unfit(text)
+    return Math.floor(inPeriod / 60)
+  }
   const hour =
-    limited('hour', 0, 23) ??
+    limited('hour', 0, 24) ??
     (fromOne === undefined ? undefined : fromOne % 24) ??
+    hourOfPeriod() ??
     (ofHalf === undefined ? undefined : ofHalf + half) ??
     (ofHalfFromOne === undefined ? undefined : (ofHalfFromOne % 12) + half) ??
     0
-  const minute = limited('minute', 0, 59) ?? 0
   const second = limited('second', 0, 59) ?? 0
   const nano = limited('nano', 0, 999_999_999) ?? 0
-  return ((hour * 60 + minute) * 60 + second) * 1000 + Math.floor(nano / 1e6)
+  const timeMs = ((hour * 60 + minute) * 60 + second) * 1000 + Math.floor(nano / 1e6)
+  if (timeMs > DAY_MS) throw unfit(text)
+  return timeMs
 }

@@ -33,6 +33,11 @@ test.each([
   ['ppppH|', 'UTC', '   8|'],
   ['A n N', 'UTC', '29226054 54000000 29226054000000'],
   ['SSSSSS', 'UTC', '054000'],
+  ['g', 'UTC', '59399'],
+  ['h B, BBBBB', 'UTC', '8 in the morning, in the morning'],
+  ['B', 'Asia/Tokyo', 'in the afternoon'],
+  ['B', 'Pacific/Auckland', 'in the evening'],
+  ['B', 'America/New_York', 'at night'],
 ])('formats %s in %s', (pattern, zone, expected) => {
   expect(formatTimestampPattern(pattern)(instant, zone)).toBe(expected)
 })
@@ -59,6 +64,11 @@ test.each([
   ['HH:mm', '08:07', 'UTC', '1970-01-01T08:07:00Z'],
   ['yyyy', '2021', 'UTC', '2021-01-01T00:00:00Z'],
   ['yyyy-MM-dd', '2021-02-31', 'UTC', '2021-02-28T00:00:00Z'],
+  ['yyyy-MM-dd HH:mm', '2021-07-04 24:00', 'UTC', '2021-07-05T00:00:00Z'],
+  ['g', '59399', 'UTC', '2021-07-04T00:00:00Z'],
+  ['yyyy-MM-dd h:mm B', '2021-07-04 11:30 AT NIGHT', 'UTC', '2021-07-04T23:30:00Z'],
+  ['yyyy-MM-dd h B', '2021-07-04 12 midnight', 'UTC', '2021-07-04T00:00:00Z'],
+  ['yyyy-MM-dd B', '2021-07-04 in the morning', 'UTC', '2021-07-04T09:00:00Z'],
   ['yyyy G', '0044 BC', 'UTC', '-000043-01-01T00:00:00Z'],
 ])('reads %s: %s in %s', (pattern, text, zone, expected) => {
   expect(parseTimestampPattern(pattern)(text, zone)).toBe(Date.parse(expected))
@@ -70,7 +80,8 @@ test.each([
   ['yyyy-MM-dd', '2021-13-04'],
   ['yyyy-MM-dd', '2021-07-32'],
   ['DDD', '366'],
-  ['HH:mm', '24:00'],
+  ['HH:mm', '24:01'],
+  ['h B', '7 in the afternoon'],
   ['EEE d MMM y', 'mon 4 jul 2021'],
   ['yyyy yyyy', '2021 2022'],
   ['yyyy-MM-dd VV', '2021-07-04 Nowhere/Land'],
@@ -96,6 +107,10 @@ describe('fields a value does not have', () => {
   test('leave out the optional part that asks for them', () => {
     expect(formatDatePattern('yyyy[ HH:mm]')(0)).toBe('1970')
   })
+})
+
+test('the end of the day is its midnight', () => {
+  expect(parseTimePattern('HH:mm')('24:00')).toBe(0)
 })
 
 test('local times in gaps and overlaps', () => {

@@ -45,6 +45,36 @@ describe('GROUP BY a constant', () => {
   })
 })
 
+describe('->* selects the fields of what', () => {
+  const T = `CREATE STREAM t (k INT KEY, items ARRAY<STRUCT<x INT, y STRING>>) WITH (kafka_topic='t', format='JSON', partitions=1);`
+
+  test('a table function gives', async () => {
+    const driver = new TestDriver()
+    await driver.sql(`${T} CREATE STREAM o AS SELECT k, EXPLODE(items)->* FROM t;`)
+    await driver.produce('t', { key: '1', value: { ITEMS: [{ X: 1, Y: 'a' }, null] } })
+    expect(recordsOf(driver, 'O')).toEqual(['1 = {"X":1,"Y":"a"}', '1 = {"X":null,"Y":null}'])
+  })
+
+  test('an aggregate gives', async () => {
+    const driver = new TestDriver()
+    await driver.sql(
+      `${T} CREATE TABLE o AS SELECT k, LATEST_BY_OFFSET(items[1])->*, COUNT(*) AS n FROM t GROUP BY k;`,
+    )
+    await driver.produce('t', { key: '1', value: { ITEMS: [{ X: 1, Y: 'a' }] } })
+    expect(recordsOf(driver, 'O')).toEqual(['1 = {"X":1,"Y":"a","N":1}'])
+  })
+})
+
+test('a number in a record does not take all memory', async () => {
+  const driver = new TestDriver()
+  await driver.sql(
+    `${S} CREATE STREAM o AS SELECT k, LPAD('x', a, 'y') AS p, GENERATE_SERIES(0, a) AS g FROM s;`,
+  )
+  await driver.produce('s', { key: '"x"', value: { A: 2_147_483_647 } })
+  expect(recordsOf(driver, 'O')).toEqual(['"x" = {"P":null,"G":null}'])
+  expect(driver.problems.map((p) => p.kind)).toEqual(['expression', 'expression'])
+})
+
 describe('columns taken from a registered schema', () => {
   const record = (...fields: unknown[]): SchemaText => ({
     language: 'AVRO',
