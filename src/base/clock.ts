@@ -15,12 +15,20 @@ export interface Clock {
   turn(): Promise<void>
 }
 
+/** `setTimeout` takes what is longer for nothing at all. */
+const TIMEOUT_MS_MAX = 2 ** 31 - 1
+
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   after(delayMs, fire) {
-    const handle = setTimeout(fire, delayMs)
-    handle.unref()
+    let handle: NodeJS.Timeout
+    const wait = (leftMs: number): void => {
+      const stepMs = Math.min(leftMs, TIMEOUT_MS_MAX)
+      handle = setTimeout(() => (stepMs < leftMs ? wait(leftMs - stepMs) : fire()), stepMs)
+      handle.unref()
+    }
+    wait(delayMs)
     return { cancel: () => clearTimeout(handle) }
   },
   turn: () => new Promise((resolve) => setImmediate(resolve)),
@@ -29,6 +37,7 @@ export const systemClock: Clock = {
 /** A clock that moves only when told to; timers fire inside {@link advanceTo}, in order of their time. */
 export class ManualClock implements Clock {
   #nowMs: number
+  #jumpedMs = 0
   #timers: { readonly atMs: number; readonly fire: () => void }[] = []
 
   constructor(startMs = 0) {
@@ -36,7 +45,12 @@ export class ManualClock implements Clock {
   }
 
   nowMs(): number {
-    return this.#nowMs
+    return this.#nowMs + this.#jumpedMs
+  }
+
+  /** The wall clock is set: forward, or (negative) back. No time passes. */
+  jumpBy(ms: number): void {
+    this.#jumpedMs += ms
   }
 
   monotonicMs(): number {
@@ -59,13 +73,14 @@ export class ManualClock implements Clock {
 
   /** Moves the clock to `ms` and fires what became due. */
   advanceTo(ms: number): void {
+    const toMs = ms - this.#jumpedMs
     for (;;) {
-      const due = this.#timers.filter((t) => t.atMs <= ms).sort((a, b) => a.atMs - b.atMs)[0]
+      const due = this.#timers.filter((t) => t.atMs <= toMs).sort((a, b) => a.atMs - b.atMs)[0]
       if (due === undefined) break
       this.#timers = this.#timers.filter((t) => t !== due)
       this.#nowMs = Math.max(this.#nowMs, due.atMs)
       due.fire()
     }
-    this.#nowMs = ms
+    this.#nowMs = toMs
   }
 }

@@ -1,12 +1,14 @@
 import { assert } from '../base/assert.ts'
+import type { Clock } from '../base/clock.ts'
 import type { CommittedOffset, Log } from '../log/log.ts'
 import type { PlanNode } from '../plan/plan-node.ts'
 import { inputsOf } from '../plan/plan-node.ts'
 import type { Batch } from './batch.ts'
+import { FutureBound } from './future-bound.ts'
 import { withSelection } from './gather.ts'
 import type { QueryInput, QueryRun } from './query-run.ts'
 import type { ReadSlice, SharedReader } from './shared-reader.ts'
-import type { UnreadableRecord } from './source-decoder.ts'
+import type { DecodedRecords, UnreadableRecord } from './source-decoder.ts'
 
 /** Where a query is in one of its inputs. */
 interface InputState {
@@ -49,6 +51,7 @@ export class InputFeed {
   readonly #reader: SharedReader
   readonly #states: readonly InputState[]
   readonly #groups: readonly (readonly InputState[])[]
+  readonly #future: FutureBound
   readonly #unreadable: UnreadableAt[] = []
   /** Slices handed over to the end in this step. */
   readonly #finished: ReadSlice[] = []
@@ -63,7 +66,13 @@ export class InputFeed {
     run: QueryRun,
     log: Log,
     reader: SharedReader,
-    options: { readonly committed: readonly CommittedOffset[]; readonly reset: 'earliest' | 'latest' },
+    options: {
+      readonly committed: readonly CommittedOffset[]
+      readonly reset: 'earliest' | 'latest'
+      readonly clock: Clock
+      /** How far ahead of the clock the event time of streams may lie; Infinity: anywhere. */
+      readonly timestampAfterMaxMs: number
+    },
   ) {
     this.#run = run
     this.#log = log
@@ -97,6 +106,7 @@ export class InputFeed {
       else group.push(state)
     }
     this.#groups = [...groups.values()]
+    this.#future = new FutureBound(options.clock, options.timestampAfterMaxMs, this.eventTimeMs)
     // A restart in the middle of loading goes on loading; once a stream has moved, both go on in step.
     for (const group of this.#groups) {
       const hasStarted = group.some((s) => !joined.has(s.input.source) && s.eventTimeMs >= 0)
@@ -199,12 +209,34 @@ export class InputFeed {
     const slice = await this.#reader.read(input.source.source, input.partition, state.readOffset)
     if (slice === null) return
     state.readOffset = slice.nextOffset
-    const { batch } = slice.decoded
-    state.waiting = {
-      batch: meetsOthers ? inOrderFrom(state, batch) : batch,
-      from: 0,
-      unreadable: slice.decoded.unreadable,
-      slice,
+    const { batch, unreadable } = this.#inTime(input, slice.decoded)
+    state.waiting = { batch: meetsOthers ? inOrderFrom(state, batch) : batch, from: 0, unreadable, slice }
+  }
+
+  /** Without the rows of a stream that lie too far in the future. Tables keep theirs: no window closes by them. */
+  #inTime(
+    { source }: QueryInput,
+    decoded: DecodedRecords,
+  ): { readonly batch: Batch; readonly unreadable: readonly UnreadableRecord[] } {
+    const { batch, unreadable } = decoded
+    if (source.output === 'table') return decoded
+    const { latestMs } = this.#future
+    if (decoded.latestMs <= latestMs) return decoded
+    const kept: number[] = []
+    const ahead: UnreadableRecord[] = []
+    for (let n = 0; n < batch.size; n++) {
+      const row = batch.position(n)
+      const timestampMs = batch.timestamps[row]!
+      if (timestampMs <= latestMs) {
+        kept.push(row)
+        continue
+      }
+      const reason = this.#future.reason(timestampMs)
+      ahead.push({ offset: batch.origin!.offsets[row]!, timestampMs, reason, part: 'timestamp', bytes: null })
+    }
+    return {
+      batch: withSelection(batch, Int32Array.from(kept)),
+      unreadable: unreadable.length === 0 ? ahead : [...unreadable, ...ahead],
     }
   }
 
@@ -232,9 +264,13 @@ export class InputFeed {
     }
     if (waiting.unreadable.length > 0) {
       const { topic, partition } = state.input
-      const passed = waiting.unreadable.filter((u) => u.offset < state.consumedOffset)
-      for (const u of passed) this.#unreadable.push({ ...u, topic, partition })
-      waiting.unreadable = waiting.unreadable.slice(passed.length)
+      // Not in the order of their offsets: what failed of keys comes before what failed of values.
+      const left: UnreadableRecord[] = []
+      for (const u of waiting.unreadable) {
+        if (u.offset < state.consumedOffset) this.#unreadable.push({ ...u, topic, partition })
+        else left.push(u)
+      }
+      waiting.unreadable = left
     }
     if (to === from) return
     const part = from === 0 && to === batch.size ? batch : cut(batch, from, to)

@@ -154,19 +154,14 @@ export class QueryRun {
    * missed while others go on reporting. Event time of a task that got nothing for `idleMs` moves on by
    * the wall time since, as far as its next timer.
    *
-   * @param nowMs        wall clock
    * @param eventTimeOf  highest event time handed to the sources of a partition, or (null) to any; −1: none
    * @returns whether anything moved
    */
-  async advanceIdle(
-    idleMs: number,
-    nowMs: number,
-    eventTimeOf: (partition: number | null) => number,
-  ): Promise<boolean> {
+  async advanceIdle(idleMs: number, eventTimeOf: (partition: number | null) => number): Promise<boolean> {
     let moved = false
     for (const { index, entries } of this.graph.subTopologies) {
       for (const task of this.#tasks[index]!) {
-        const silentMs = nowMs - task.lastFedMs
+        const silentMs = task.silence.lastedMs()
         if (silentMs < idleMs) continue
         const next = task.nextTimerMs()
         if (next === null) continue

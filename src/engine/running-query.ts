@@ -9,6 +9,7 @@ import { bindFunctions } from './bind-functions.ts'
 import type { CompileContext } from './compile/cursor.ts'
 import { EarlyAppends } from './early-appends.ts'
 import { ExpressionFailures, type ExpressionFailure } from './expression-failures.ts'
+import { timestampAfterMaxMs } from './future-bound.ts'
 import { InputFeed, type UnreadableAt } from './input-feed.ts'
 import type { DropReason, ReadRange } from './operator.ts'
 import { QueryRun } from './query-run.ts'
@@ -308,6 +309,8 @@ export class RunningQuery {
     this.#feed = new InputFeed(run, log, reader, {
       committed: log.committedOffsets(offsetsGroup(id)),
       reset: this.spec.reset,
+      clock,
+      timestampAfterMaxMs: timestampAfterMaxMs(settings, compatibility),
     })
     this.#dirty = false
     this.#state = this.#paused ? 'PAUSED' : 'RUNNING'
@@ -460,8 +463,7 @@ export class RunningQuery {
     const { idleMs } = this.spec
     const feed = this.#feed!
     if (idleMs === null || feed.eventTimeMs < 0 || !feed.atEnd) return false
-    const nowMs = this.#environment.clock.nowMs()
-    const moved = await this.#run!.advanceIdle(idleMs, nowMs, (partition) =>
+    const moved = await this.#run!.advanceIdle(idleMs, (partition) =>
       partition === null ? feed.eventTimeMs : feed.eventTimeOfMs(partition),
     )
     if (moved) this.#dirty = true

@@ -21,6 +21,8 @@ export interface UnreadableRecord {
 
 export interface DecodedRecords {
   readonly batch: Batch
+  /** The highest event time of all rows; −1: there are none. */
+  readonly latestMs: number
   readonly unreadable: readonly UnreadableRecord[]
 }
 
@@ -131,7 +133,7 @@ export class SourceDecoder {
     for (const f of failures) fail(f.row, 'value', f.reason)
     for (const [column, header] of this.#headerColumns) vectors[column] = headerVector(records, header)
 
-    const timestamps = this.#timestamps(records, vectors, fail)
+    const { timestamps, latestMs } = this.#timestamps(records, vectors, fail)
     let selection: Int32Array | null = null
     if (bad.size > 0) {
       selection = new Int32Array(count - bad.size)
@@ -139,6 +141,7 @@ export class SourceDecoder {
     }
     return {
       unreadable,
+      latestMs,
       batch: new Batch({
         schema: this.#source.schema,
         vectors,
@@ -157,7 +160,7 @@ export class SourceDecoder {
     records: RecordColumns,
     vectors: readonly (Vector | null)[],
     fail: (row: number, part: 'timestamp', reason: string) => void,
-  ): Float64Array {
+  ): { readonly timestamps: Float64Array; readonly latestMs: number } {
     const { count } = records
     let { timestamps } = records
     const column = vectors[this.#eventTimeColumn]
@@ -186,13 +189,15 @@ export class SourceDecoder {
         }
       }
     }
+    let latestMs = -1
     for (let row = 0; row < count; row++) {
       const timestampMs = timestamps[row]!
+      if (timestampMs > latestMs) latestMs = timestampMs
       if (timestampMs < 0) fail(row, 'timestamp', `Event time ${timestampMs} is negative.`)
       else if (timestampMs > EVENT_TIME_MS_MAX)
         fail(row, 'timestamp', `Event time ${timestampMs} is out of range.`)
     }
-    return timestamps
+    return { timestamps, latestMs }
   }
 
   /** A null value has no columns, so its record's own timestamp counts; a null column is an error. */

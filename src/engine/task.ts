@@ -14,6 +14,7 @@ import { idOf, isExchange, type ExchangeNode, type SubTopology } from './graph.t
 import type { DropReason, Operator, OperatorContext, ReadRange } from './operator.ts'
 import { createOperator } from './operators/create-operator.ts'
 import { tableRekey } from './operators/table-rekey.ts'
+import { Silence } from './silence.ts'
 import { runsOnSlabs, slabOperator } from './slabs/slab-operator.ts'
 import { Stage, type StageStep } from './stage.ts'
 import { keepsOldRows, oldRowsAreRead } from './table-needs.ts'
@@ -42,8 +43,8 @@ export interface TaskEnvironment {
  */
 export class Task {
   readonly partition: number
-  /** Wall clock, epoch ms, when rows last came; at first, when the task began. */
-  lastFedMs: number
+  /** Since rows last came; at first, since the task began. */
+  readonly silence: Silence
   readonly #sources = new Map<SourceNode, Subject<Batch>>()
   readonly #entries = new Map<ExchangeNode, EntryBoundary>()
   /** Inputs of a boundary stand before it. */
@@ -63,7 +64,7 @@ export class Task {
     exit: (batch: Batch) => void,
   ) {
     this.partition = partition
-    this.lastFedMs = environment.clock.nowMs()
+    this.silence = new Silence(environment.clock)
     this.#environment = environment
     this.#stores = stores
     this.#root = topology.root
@@ -87,7 +88,7 @@ export class Task {
     const subject = this.#sources.get(source)
     assert(subject, 'a task is fed through its own sources')
     assert(subject.observed, 'the graph of a task is subscribed')
-    this.lastFedMs = this.#environment.clock.nowMs()
+    this.silence.end()
     subject.next(batch)
     this.#failure.check()
   }
@@ -96,7 +97,7 @@ export class Task {
   receive(node: ExchangeNode, fromPartition: number, batch: Batch): void {
     const entry = this.#entries.get(node)
     assert(entry, 'a task receives from its own exchanges')
-    this.lastFedMs = this.#environment.clock.nowMs()
+    this.silence.end()
     entry.receive(fromPartition, batch)
   }
 

@@ -68,8 +68,8 @@ export class LogConsumer implements Consumer {
     this.#isolation = options.isolation ?? 'read_committed'
     this.#sessionTimeoutMs = options.sessionTimeoutMs ?? 45_000
     this.#pollIntervalMsMax = options.maxPollIntervalMs ?? 300_000
-    this.#lastPollMs = clock.nowMs()
-    this.#lastAutoCommitMs = clock.nowMs()
+    this.#lastPollMs = clock.monotonicMs()
+    this.#lastAutoCommitMs = clock.monotonicMs()
   }
 
   // What it reads
@@ -79,7 +79,7 @@ export class LogConsumer implements Consumer {
     if (this.#options.group === undefined) throw noGroup('subscribes')
     if (this.#subscription === null && this.#readings.size > 0) throw mixed()
     this.#subscription = topics instanceof RegExp ? topics : [...new Set(topics)]
-    this.#lastPollMs = this.#clock.nowMs()
+    this.#lastPollMs = this.#clock.monotonicMs()
     if (this.#memberId === null) this.#join()
     else this.#coordinator.subscribed(this.#options.group, this.#memberId)
   }
@@ -122,10 +122,10 @@ export class LogConsumer implements Consumer {
       throw new StorageError('LOG_CONSUMER_BUSY', { message: 'The consumer is being polled already.' })
     }
     this.#polling = true
-    const untilMs = this.#clock.nowMs() + timeoutMs
+    const untilMs = this.#clock.monotonicMs() + timeoutMs
     try {
       for (;;) {
-        this.#lastPollMs = this.#clock.nowMs()
+        this.#lastPollMs = this.#clock.monotonicMs()
         let changed = false
         const watch = (): void => {
           changed = true
@@ -159,7 +159,7 @@ export class LogConsumer implements Consumer {
 
   /** Waits for news until the time is up. @returns whether there may be something to do */
   async #wait(untilMs: number, changed: () => boolean): Promise<boolean> {
-    const leftMs = untilMs - this.#clock.nowMs()
+    const leftMs = untilMs - this.#clock.monotonicMs()
     if (changed()) return true
     if (leftMs <= 0) return false
     let timer: Timer | null = null
@@ -176,7 +176,7 @@ export class LogConsumer implements Consumer {
     this.#wake = null
     clearInterval(alive)
     ;(timer as Timer | null)?.cancel()
-    return news || this.#clock.nowMs() < untilMs
+    return news || this.#clock.monotonicMs() < untilMs
   }
 
   async #fetch(): Promise<ConsumedRecord[]> {
@@ -396,7 +396,7 @@ export class LogConsumer implements Consumer {
 
   async #autoCommit(): Promise<void> {
     if (!this.#autoCommits || this.#readings.size === 0) return
-    const nowMs = this.#clock.nowMs()
+    const nowMs = this.#clock.monotonicMs()
     if (nowMs - this.#lastAutoCommitMs < (this.#options.autoCommitIntervalMs ?? 5000)) return
     this.#lastAutoCommitMs = nowMs
     await this.#commitOrLose(this.#positions())
@@ -445,7 +445,7 @@ export class LogConsumer implements Consumer {
     this.#heartbeat?.cancel()
     this.#heartbeat = this.#clock.after(Math.max(1, Math.floor(this.#sessionTimeoutMs / 3)), () => {
       if (this.#memberId === null) return
-      if (this.#clock.nowMs() - this.#lastPollMs > this.#pollIntervalMsMax) {
+      if (this.#clock.monotonicMs() - this.#lastPollMs > this.#pollIntervalMsMax) {
         // Nobody asks for its records: others shall have them.
         this.#coordinator.leave(this.#options.group!, this.#memberId)
         return

@@ -101,7 +101,7 @@ export class GroupCoordinator {
     const memberId = `${request.clientId}-${String(++group.joined).padStart(10, '0')}`
     const topics = request.topics()
     this.#noteAsked(group, topics)
-    const deadlineMs = this.#clock.nowMs() + request.sessionTimeoutMs
+    const deadlineMs = this.#clock.monotonicMs() + request.sessionTimeoutMs
     const member: Member = {
       memberId,
       request,
@@ -142,7 +142,7 @@ export class GroupCoordinator {
     instanceId: string | null,
   ): Reconciliation {
     const { group, member } = this.#member(groupName, memberId, instanceId)
-    member.deadlineMs = this.#clock.nowMs() + member.request.sessionTimeoutMs
+    member.deadlineMs = this.#clock.monotonicMs() + member.request.sessionTimeoutMs
     const topics = member.request.topics()
     this.#noteAppeared(group)
     if (topics.join() !== member.topics.join()) {
@@ -206,7 +206,7 @@ export class GroupCoordinator {
   /** Keeps the session alive. @throws as {@link reconcile} */
   heartbeat(groupName: string, memberId: string, instanceId: string | null): void {
     const { member } = this.#member(groupName, memberId, instanceId)
-    member.deadlineMs = this.#clock.nowMs() + member.request.sessionTimeoutMs
+    member.deadlineMs = this.#clock.monotonicMs() + member.request.sessionTimeoutMs
   }
 
   /** Takes a member out; others may have its partitions. Unknown members are fine. */
@@ -353,7 +353,7 @@ export class GroupCoordinator {
   #expire(groupName: string): void {
     const group = this.#groups.get(groupName)
     if (group === undefined) return
-    const nowMs = this.#clock.nowMs()
+    const nowMs = this.#clock.monotonicMs()
     let gone = false
     for (const [memberId, { deadlineMs }] of group.members) {
       if (deadlineMs > nowMs) continue
@@ -388,7 +388,7 @@ export class GroupCoordinator {
       for (const { deadlineMs } of members.values()) earliestMs = Math.min(earliestMs, deadlineMs)
     }
     if (earliestMs === Infinity) return
-    this.#timer = this.#clock.after(Math.max(1, earliestMs - this.#clock.nowMs()), () => {
+    this.#timer = this.#clock.after(Math.max(1, earliestMs - this.#clock.monotonicMs()), () => {
       this.#timer = null
       for (const name of this.#groups.keys()) this.#expire(name)
       this.#watch()

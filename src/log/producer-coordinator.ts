@@ -171,11 +171,15 @@ export class ProducerCoordinator {
   watchTimeouts(): void {
     if (this.#timer !== null || this.#closed) return
     let earliestMs = Infinity
-    for (const { openSinceMs, timeoutMs } of this.#state.transactionalIds()) {
-      if (openSinceMs !== null) earliestMs = Math.min(earliestMs, openSinceMs + timeoutMs)
+    const nowMs = this.#clock.nowMs()
+    for (const known of this.#state.transactionalIds()) {
+      if (known.openSinceMs === null) continue
+      // The clock was set back: its time must come all the same.
+      known.openSinceMs = Math.min(known.openSinceMs, nowMs)
+      earliestMs = Math.min(earliestMs, known.openSinceMs + known.timeoutMs)
     }
     if (earliestMs === Infinity) return
-    this.#timer = this.#clock.after(Math.max(1, earliestMs - this.#clock.nowMs()), () => {
+    this.#timer = this.#clock.after(Math.max(1, earliestMs - nowMs), () => {
       this.#timer = null
       void this.#abortExpired().finally(() => this.watchTimeouts())
     })

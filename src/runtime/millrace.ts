@@ -8,6 +8,7 @@ import { nodeFileSystem } from '../base/node-file-system.ts'
 import { systemRandom, type Random } from '../base/random.ts'
 import type { Batch } from '../engine/batch.ts'
 import type { CompileContext } from '../engine/compile/cursor.ts'
+import { timestampAfterMaxMs } from '../engine/future-bound.ts'
 import type { DropReason, ReadRange } from '../engine/operator.ts'
 import { offsetsGroup } from '../engine/query-spec.ts'
 import { placeText } from '../engine/record-place.ts'
@@ -504,6 +505,7 @@ class LogHost implements StatementHost {
         describeProblems: (id, problems) =>
           processingLogEntries(
             id,
+            clock.nowMs(),
             problems.failures.length > 0 && readsProcessingLog(id, catalog.queries())
               ? { ...problems, failures: [] }
               : problems,
@@ -668,6 +670,7 @@ class LogHost implements StatementHost {
       reset: settings.get('auto.offset.reset')?.toLowerCase() === 'earliest' ? 'earliest' : 'latest',
       compatibility: booleanSetting(settings, 'millrace.compatibility'),
       idleMs: idleMsOf(query.plan),
+      timestampAfterMaxMs: timestampAfterMaxMs(settings, booleanSetting(settings, 'millrace.compatibility')),
       onProblem: (problem) => this.#onProblem(queryId, problem),
     })
     const schema = { columns: query.columns.map((name) => findColumn(query.plan.root.schema, name)!) }

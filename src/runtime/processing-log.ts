@@ -44,6 +44,7 @@ const REASON_LENGTH_MAX = 1_000
  */
 export function processingLogEntries(
   queryId: string,
+  nowMs: number,
   { unreadable, failures }: RowProblems,
 ): readonly GroupAppend[] {
   if (unreadable.length === 0 && failures.length === 0) return []
@@ -60,8 +61,10 @@ export function processingLogEntries(
         RECORD_TIME: timestampMs,
       }),
     )
-    // Entries carry the record's own time, so that a repeated run writes the same bytes.
-    writer.append(Math.max(0, timestampMs), key, 0, key.length, value, 0, value.length, null)
+    // Entries carry the record's own time, so that a repeated run writes the same bytes; but not one that
+    // would make the entry itself a record nobody can read.
+    const isPast = timestampMs >= 0 && timestampMs <= nowMs
+    writer.append(isPast ? timestampMs : nowMs, key, 0, key.length, value, 0, value.length, null)
   }
   for (const record of unreadable) add(record, record.part, record.reason, record.timestampMs)
   for (const { place, message, timestampMs } of failures) add(place, 'expression', message, timestampMs)

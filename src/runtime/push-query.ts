@@ -23,6 +23,7 @@ export interface PushQueryOptions {
   readonly compatibility: boolean
   /** Silence of its streams for this long counts as time passing; null: never. */
   readonly idleMs: number | null
+  readonly timestampAfterMaxMs: number
   /** Told of samples of what the query could not use. */
   readonly onProblem: (problem: QueryProblem) => void
 }
@@ -90,6 +91,8 @@ export class PushQueryRun implements RowSource {
     this.#feed = new InputFeed(this.#run, log, new SharedReader(log, formatOf), {
       committed: [],
       reset: options.reset,
+      clock: options.clock,
+      timestampAfterMaxMs: options.timestampAfterMaxMs,
     })
   }
 
@@ -138,7 +141,7 @@ export class PushQueryRun implements RowSource {
   async #advanceWhenIdle(): Promise<boolean> {
     const feed = this.#feed
     if (this.#idleMs === null || feed.eventTimeMs < 0 || !feed.atEnd) return false
-    return this.#run.advanceIdle(this.#idleMs, this.#clock.nowMs(), (partition) =>
+    return this.#run.advanceIdle(this.#idleMs, (partition) =>
       partition === null ? feed.eventTimeMs : feed.eventTimeOfMs(partition),
     )
   }

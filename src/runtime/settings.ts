@@ -1,3 +1,4 @@
+import { TIMESTAMP_AFTER_MAX_MS } from '../engine/future-bound.ts'
 import { NotSupportedError, SqlError } from '../base/errors.ts'
 import { didYouMean } from '../sql/analyse/nearest-name.ts'
 import { SETTINGS_WITHOUT_EFFECT, whyWithoutEffect } from './settings-without-effect.ts'
@@ -174,6 +175,13 @@ export const SETTINGS: readonly SettingDeclaration[] = [
     default: 'exactly_once_v2',
     type: ['exactly_once_v2', 'at_least_once'],
     summary: 'Whether results are committed with the input they come from, or before it.',
+    editable: true,
+  },
+  {
+    name: 'millrace.timestamp.after.max.ms',
+    default: String(TIMESTAMP_AFTER_MAX_MS),
+    type: 'number',
+    summary: "How far a stream's event time may be ahead of the clock. -1: as far as it likes.",
     editable: true,
   },
   {

@@ -65,7 +65,7 @@ export class TestWorker {
       transactionBytesMax: options.transactionBytesMax ?? 1 << 20,
       cache: options.cache ?? false,
       compatibility: false,
-      describeProblems: processingLogEntries,
+      describeProblems: (id, problems) => processingLogEntries(id, this.clock.nowMs(), problems),
       onProblem: (queryId, problem) => this.problems.push({ queryId, problem }),
     })
   }

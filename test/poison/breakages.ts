@@ -12,10 +12,15 @@ export const BREAKAGES: Readonly<Record<string, Breakage>> = {
     from: 'return this.#unreadable.splice(0)',
     to: 'return this.#unreadable.slice(0)',
   },
+  'told-out-of-order': {
+    file: 'engine/input-feed.ts',
+    from: 'waiting.unreadable = left',
+    to: 'waiting.unreadable = waiting.unreadable.slice(waiting.unreadable.length - left.length)',
+  },
   'any-event-time': {
     file: 'engine/source-decoder.ts',
-    from: 'timestampMs > EVENT_TIME_MS_MAX',
-    to: 'timestampMs > Infinity',
+    from: 'if (timestampMs < 0)',
+    to: 'if (timestampMs < -Infinity)',
   },
   'whole-reasons': {
     file: 'runtime/processing-log.ts',

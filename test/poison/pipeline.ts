@@ -4,26 +4,48 @@ import { DECLARATIONS, type Feed } from './feed.ts'
 
 const OUT = `WITH (key_format = 'KAFKA', value_format = 'JSON')`
 
-/** What reads a case's stream, by the end of its name. */
-const READERS = {
-  COPY: (source: string) => `CREATE STREAM IF NOT EXISTS ${source}_COPY ${OUT} AS
-    SELECT k, v FROM ${source};`,
-  WINDOWS: (source: string) => `CREATE TABLE IF NOT EXISTS ${source}_WINDOWS ${OUT} AS
-    SELECT k, COUNT(*) AS n, SUM(v) AS total FROM ${source}
-    WINDOW TUMBLING (SIZE 7 SECONDS, GRACE PERIOD 10 SECONDS) GROUP BY k EMIT FINAL;`,
-  JOINED: (source: string) => `CREATE STREAM IF NOT EXISTS ${source}_JOINED ${OUT} AS
-    SELECT s.k AS k, s.v AS v, n.label AS label FROM ${source} s LEFT JOIN names n ON s.k = n.k;`,
-}
-type Reader = keyof typeof READERS
-
-/** Values in format KAFKA can't be grouped or joined. */
-function readersOf({ name }: { readonly name: string }): readonly Reader[] {
-  return name === 'KAFKA_S' ? ['COPY'] : ['COPY', 'WINDOWS', 'JOINED']
+/** A query over one or two cases' streams. */
+interface Reader {
+  readonly writes: string
+  readonly sources: readonly string[]
+  readonly statement: string
 }
 
-const QUERIES = CASES.flatMap((kase) => readersOf(kase).map((reader) => READERS[reader](kase.name))).join(
-  '\n',
-)
+function readersOf(source: string): Reader[] {
+  const reader = (name: string, create: string, select: string): Reader => ({
+    writes: `${source}_${name}`,
+    sources: [source],
+    statement: `CREATE ${create} IF NOT EXISTS ${source}_${name} ${OUT} AS ${select};`,
+  })
+  const copy = reader('COPY', 'STREAM', `SELECT k, v FROM ${source}`)
+  // Values in format KAFKA can't be grouped or joined.
+  if (source === 'KAFKA_S') return [copy]
+  return [
+    copy,
+    reader(
+      'WINDOWS',
+      'TABLE',
+      `SELECT k, COUNT(*) AS n, SUM(v) AS total FROM ${source}
+       WINDOW TUMBLING (SIZE 7 SECONDS, GRACE PERIOD 10 SECONDS) GROUP BY k EMIT FINAL`,
+    ),
+    reader(
+      'JOINED',
+      'STREAM',
+      `SELECT s.k AS k, s.v AS v, n.label AS label FROM ${source} s LEFT JOIN names n ON s.k = n.k`,
+    ),
+  ]
+}
+
+const READERS: readonly Reader[] = [
+  ...CASES.flatMap(({ name }) => readersOf(name)),
+  {
+    writes: 'MET',
+    sources: ['JSON_S', 'DELIMITED_S'],
+    statement: `CREATE STREAM IF NOT EXISTS met ${OUT} AS
+      SELECT j.k AS k, j.v AS v, d.v AS w FROM json_s j JOIN delimited_s d
+      WITHIN 300 MILLISECONDS GRACE PERIOD 10 SECONDS ON j.k = d.k;`,
+  },
+]
 
 /** What is joined; one of them can't be read. */
 export const NAMES: readonly NewRecord[] = [
@@ -35,7 +57,7 @@ export const NAMES: readonly NewRecord[] = [
 export const PIPELINE = `${DECLARATIONS}
 CREATE TABLE IF NOT EXISTS names (k STRING PRIMARY KEY, label STRING)
   WITH (kafka_topic = 'names', value_format = 'JSON');
-${QUERIES}`
+${READERS.map(({ statement }) => statement).join('\n')}`
 
 /** Runs statements over what is there, to its end. */
 export async function runPipeline(millrace: Millrace, statements: string): Promise<void> {
@@ -64,22 +86,19 @@ export interface Outcome {
 export async function readOutcome(millrace: Millrace): Promise<Outcome> {
   const good = new Map<string, string[]>()
   const copied = new Map<string, Map<number, number>>()
-  for (const kase of CASES) {
-    const { name } = kase
+  for (const { writes, sources } of READERS) {
+    const lines: string[] = []
     const times = new Map<number, number>()
-    copied.set(name, times)
-    for (const reader of readersOf(kase)) {
-      const lines: string[] = []
-      good.set(`${name}_${reader}`, lines)
-      for await (const record of millrace.consume(`${name}_${reader}`, { from: 'beginning' })) {
-        if (reader === 'COPY') count(times, record.timestampMs)
-        const key = Buffer.from(record.key ?? []).toString('latin1')
-        if (!key.startsWith('good')) continue
-        const value = Buffer.from(record.value!).toString()
-        lines.push(`${record.partition} ${key} ${value} @${record.timestampMs}`)
-      }
-      lines.sort()
+    good.set(writes, lines)
+    if (writes.endsWith('_COPY')) copied.set(sources[0]!, times)
+    for await (const record of millrace.consume(writes, { from: 'beginning' })) {
+      count(times, record.timestampMs)
+      const key = Buffer.from(record.key ?? []).toString('latin1')
+      if (!key.startsWith('good')) continue
+      const value = Buffer.from(record.value!).toString()
+      lines.push(`${record.partition} ${key} ${value} @${record.timestampMs}`)
     }
+    lines.sort()
   }
   const told = new Map<string, Map<string, number>>()
   let reasonLengthMax = 0
@@ -135,9 +154,9 @@ export function judge(
     for (const { verdict, name, partition, timestampMs } of records) {
       const place = `${partition}/${offsets[partition]!++}`
       const out = copied.get(timestampMs) ?? 0
-      for (const reader of readersOf({ name: topic })) {
-        const told = outcome.told.get(queryIds.get(`${topic}_${reader}`)!)?.get(`${topic}/${place}`) ?? 0
-        const where = `${topic}/${place} (${name}): came out ${out} times, told of ${told} times to ${reader}`
+      for (const { writes } of READERS.filter(({ sources }) => sources.includes(topic))) {
+        const told = outcome.told.get(queryIds.get(writes)!)?.get(`${topic}/${place}`) ?? 0
+        const where = `${topic}/${place} (${name}): came out ${out} times, told of ${told} times by ${writes}`
         if (out + told === 0) fault('lost', where)
         else if (out + told > 1) fault('doubled', where)
         else if (verdict === 'bad' ? told !== 1 : verdict !== 'spoiled' && out !== 1) fault('wrong', where)

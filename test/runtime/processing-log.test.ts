@@ -100,6 +100,23 @@ test('a query over the processing log whose expressions fail does not feed itsel
   await millrace.close()
 })
 
+test('times that are out of range are told of with the clock’s time: the entry itself can be read', async () => {
+  const millrace = await Millrace.open({ commitIntervalMs: 5 })
+  await millrace.sql(`${READINGS}
+    CREATE STREAM parts AS SELECT query_id, part, record_time FROM processing_log;
+    CREATE STREAM copy AS SELECT k, n FROM readings;`)
+  const times = [Date.now() + 365 * 86_400_000, 2 ** 53, -5]
+  await millrace.produce(
+    'readings',
+    times.map((timestampMs) => ({ key: 'a', value: { N: 1 }, timestampMs })),
+  )
+  const told = (await entries(millrace)).map((line) => line.split(' ').at(-1))
+  expect(new Set(told)).toEqual(new Set(times.map(String)))
+  expect(told).toHaveLength(3)
+  expect(millrace.queries()[0]!.counters).toMatchObject({ recordsIn: 3, dropped: {} })
+  await millrace.close()
+})
+
 test('a record of thirty megabytes that cannot be read is told of in a sentence, and holds nothing up', async () => {
   const millrace = await Millrace.open({ commitIntervalMs: 5 })
   await millrace.createTopic('readings', { partitions: 2, config: { 'max.message.bytes': String(64 << 20) } })
