@@ -1,3 +1,4 @@
+import { ArrayArena } from '../base/array-memory.ts'
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import { QueryError, StorageError } from '../base/errors.ts'
@@ -66,6 +67,13 @@ interface OpenStore {
 }
 
 const READ_BYTES_MAX = 1 << 20
+
+/** What each slice of a changelog is read into. */
+interface ReplayMemory {
+  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly arrays: ArrayArena
+}
+
 /** Memory of a page's entries in terms of its bytes, roughly: only until the store reports. */
 const OPENED_FACTOR = 5
 
@@ -370,10 +378,12 @@ export class TaskState implements TaskStores {
     const ends = stores.map((open) => this.#changelogEnd(open))
     const total = ends.reduce((sum, end, i) => sum + Math.max(0, end - stores[i]!.position), 0)
     let done = 0
+    // New memory for each slice would be most of what a restore costs.
+    const memory = { bytes: new Uint8Array(READ_BYTES_MAX), arrays: new ArrayArena(READ_BYTES_MAX) }
     this.#progress = { done, total }
     for (const [i, open] of stores.entries()) {
       for (let at = open.position; at < ends[i]!;) {
-        const next = await this.#replay(open, at, ends[i]!)
+        const next = await this.#replay(open, at, ends[i]!, memory)
         done += next - at
         at = next
         this.#progress = { done, total }
@@ -444,12 +454,20 @@ export class TaskState implements TaskStores {
   }
 
   /** Applies a slice of the changelog from `at` on; resolves to where the next one starts. */
-  async #replay(open: OpenStore, at: number, end: number): Promise<number> {
+  async #replay(open: OpenStore, at: number, end: number, memory: ReplayMemory): Promise<number> {
     const { log } = this.#host
     const { store, topic } = open
     const from = Math.max(at, log.ends(topic, this.partition).logStart)
-    const slice = await log.read(topic, this.partition, from, READ_BYTES_MAX, 'read_committed')
-    const records = walkRecords(slice.bytes, from, slice.aborted)
+    const slice = await log.read(
+      topic,
+      this.partition,
+      from,
+      READ_BYTES_MAX,
+      'read_committed',
+      memory.bytes,
+    )
+    memory.arrays.reset()
+    const records = walkRecords(slice.bytes, from, slice.aborted, memory.arrays)
     const { bytes, keyStarts, keyEnds, valueStarts, valueEnds } = records
     for (let i = 0; i < records.count; i++) {
       const keyStart = keyStarts[i]!
