@@ -44,12 +44,10 @@ export const MESSAGE_BYTES_MAX = 4 << 20
 const HUGE = 3 << 19
 const DEEP = 100_000
 
-/** As far from now as the log takes records at all. */
+/** As far ahead as the log takes records at all. */
 const times: readonly Poison[] = [
-  { name: 'time before 1970', timestampMs: -1 },
-  { name: 'the earliest time', timestampMs: -(2 ** 52) },
   { name: 'a time no date has', timestampMs: 8_640_000_000_000_001 },
-  { name: 'the latest time', timestampMs: 2 ** 53 },
+  { name: 'the latest time', timestampMs: Number.MAX_SAFE_INTEGER },
 ]
 
 const jsonTexts: readonly Poison[] = [

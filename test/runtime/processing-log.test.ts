@@ -105,15 +105,15 @@ test('times that are out of range are told of with the clock’s time: the entry
   await millrace.sql(`${READINGS}
     CREATE STREAM parts AS SELECT query_id, part, record_time FROM processing_log;
     CREATE STREAM copy AS SELECT k, n FROM readings;`)
-  const times = [Date.now() + 365 * 86_400_000, 2 ** 53, -5]
+  const times = [Date.now() + 365 * 86_400_000, Number.MAX_SAFE_INTEGER]
   await millrace.produce(
     'readings',
     times.map((timestampMs) => ({ key: 'a', value: { N: 1 }, timestampMs })),
   )
   const told = (await entries(millrace)).map((line) => line.split(' ').at(-1))
   expect(new Set(told)).toEqual(new Set(times.map(String)))
-  expect(told).toHaveLength(3)
-  expect(millrace.queries()[0]!.counters).toMatchObject({ recordsIn: 3, dropped: {} })
+  expect(told).toHaveLength(2)
+  expect(millrace.queries()[0]!.counters).toMatchObject({ recordsIn: 2, dropped: {} })
   await millrace.close()
 })
 
