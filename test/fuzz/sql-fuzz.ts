@@ -1,11 +1,15 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { functionRegistry } from '../../src/functions/registry.ts'
 import { QueryError, RecordError, SqlError } from '../../src/base/errors.ts'
 import type { Random } from '../../src/base/random.ts'
+import { casesOf } from '../../src/testing/conformance/case-file.ts'
+import { WORDS } from '../../src/sql/tokens.ts'
 import { TestDriver } from '../../src/testing/driver.ts'
+import { blocksOf } from '../docs/sql-pages.ts'
 import type { FuzzOutcome } from './outcome.ts'
 
+const CONFORMANCE = join(import.meta.dirname, '../../../shared/conformance/ksqldb/query')
 const EXAMPLES = join(import.meta.dirname, '../../examples/vehicle-telemetry/sql')
 
 const OWN = [
@@ -142,7 +146,7 @@ const KINDS: readonly (readonly [RegExp, readonly string[]])[] = [
       'STRUCT<A INT>',
     ],
   ],
-  [/^[A-Z]+$/, ['AND', 'OR', ...functionRegistry.names()]],
+  [new RegExp(`^(?:${functionRegistry.names().join('|')})$`, 'i'), functionRegistry.names()],
   [
     /./,
     [
@@ -170,24 +174,60 @@ const KINDS: readonly (readonly [RegExp, readonly string[]])[] = [
   ],
 ]
 
+/** The SQL of the reference page, block by block. */
+function fromDocs(): readonly string[] {
+  const page = readFileSync(join(import.meta.dirname, '../../docs/sql.md'), 'utf8')
+  return blocksOf(page).flatMap((block) => (block.language === 'sql' ? [block.text] : []))
+}
+
+/** Longer texts are mostly the same statement many times. */
+const CASE_UNITS_MAX = 2000
+
+/** ksqlDB's own statements, where they are at hand beside the checkout; else none. */
+function fromConformance(): readonly string[] {
+  if (!existsSync(CONFORMANCE)) return []
+  return readdirSync(CONFORMANCE)
+    .toSorted()
+    .flatMap((name) => casesOf(readFileSync(join(CONFORMANCE, name), 'utf8')) ?? [])
+    .map((unread) => unread.read().statements.join('\n'))
+    .filter((text) => text.length <= CASE_UNITS_MAX)
+}
+
 const base: readonly string[] = [
+  ...OWN,
   ...OWN,
   ...readdirSync(EXAMPLES)
     .filter((name) => name.endsWith('.sql'))
     .map((name) => readFileSync(join(EXAMPLES, name), 'utf8')),
+  ...fromDocs(),
+  ...fromConformance(),
 ]
+
+/** Literals, types, and names; the words of the grammar itself stay. */
+function wordsWithKinds(
+  text: string,
+): { readonly text: string; readonly index: number; readonly kind: number }[] {
+  return [...text.matchAll(/'[^']*'|\b\d+(?:\.\d+)?\b|\b[a-zA-Z_]\w*\b/g)].flatMap((match) => {
+    const [word] = match
+    const kind = KINDS.findIndex(([pattern]) => pattern.test(word))
+    const isGrammar = kind === KINDS.length - 1 && WORDS.has(word.toUpperCase())
+    return isGrammar ? [] : [{ text: word, index: match.index, kind }]
+  })
+}
 
 /** A statement that begins as a good one and goes through some edits. */
 export function mutatedSql(random: Random): string {
   const pick = <T>(items: readonly T[]): T => items[random.below(items.length)]!
   let text = pick(base)
   if (random.below(2) === 0) {
-    // One word for another of its kind: most of these parse.
+    // One word for another of its kind, often from the text itself: most of these parse.
     for (let edits = 1 + random.below(2); edits > 0; edits--) {
-      const words = [...text.matchAll(/'[^']*'|\b\d+(?:\.\d+)?\b|\b[a-zA-Z_]\w*\b/g)]
+      const words = wordsWithKinds(text)
+      if (words.length === 0) break
       const word = pick(words)
-      const kind = KINDS.find(([pattern]) => pattern.test(word[0]))!
-      text = text.slice(0, word.index) + pick(kind[1]) + text.slice(word.index + word[0].length)
+      const ofText = words.filter((other) => other.kind === word.kind)
+      const other = random.below(2) === 0 ? pick(ofText).text : pick(KINDS[word.kind]![1])
+      text = text.slice(0, word.index) + other + text.slice(word.index + word.text.length)
     }
     return text
   }
@@ -248,6 +288,8 @@ export function mutatedSql(random: Random): string {
 export async function fuzzSql(text: string): Promise<FuzzOutcome> {
   const driver = new TestDriver()
   await driver.sql(OWN[0]! + OWN[1]!)
+  // So that what is declared over a topic gets as far as its columns.
+  for (const [, topic] of text.matchAll(/kafka_topic\s*=\s*'([\w.-]+)'/gi)) driver.createTopic(topic!, 2)
   try {
     await driver.sql(text)
   } catch (error) {
@@ -276,10 +318,9 @@ function refused(error: unknown, text: string): FuzzOutcome {
     return { kind: 'wrong', detail: `${error.code} says “${error.message}”` }
   }
   const { at } = error
-  if (error.stage !== 'parse') return { kind: 'refused', detail: error.code }
   if (at === undefined) return { kind: 'wrong', detail: `${error.code} names no place: ${error.message}` }
   const lines = text.slice(0, at.index).split('\n')
-  if (at.index < 0 || at.index > text.length || at.length < 1 || lines.length !== at.line) {
+  if (at.index < 0 || at.index + at.length > text.length + 1 || at.length < 1 || lines.length !== at.line) {
     return { kind: 'wrong', detail: `${error.code} at a place that is none: ${JSON.stringify(at)}` }
   }
   return { kind: 'refused', detail: error.code }
