@@ -1,26 +1,26 @@
 import { SqlError } from '../base/errors.ts'
 import type { CommittedOffset } from '../log/log.ts'
-import type { Schema } from '../plan/schema.ts'
 import { BIGINT, INTEGER, STRING } from '../plan/sql-type.ts'
 import type { Row } from '../plan/sql-value.ts'
 import { offsetsGroup } from '../engine/query-spec.ts'
 import type { Millrace } from '../runtime/millrace.ts'
 import { type CommandContext, type CommonOptions, withMillrace } from './command-context.ts'
-import { existing, printRows } from './command-topics.ts'
 import { EXIT } from './error-text.ts'
+import { type Place, placesOf, sorted } from './places.ts'
+import { columns, printRows } from './print-rows.ts'
 
 export interface GroupsCommandOptions extends CommonOptions {
   readonly json?: boolean
 }
 
-const LIST: Schema = {
-  columns: [
-    { name: 'group', type: STRING, role: 'key' },
-    { name: 'query', type: STRING, role: 'value' },
-    { name: 'topics', type: STRING, role: 'value' },
-    { name: 'lag', type: BIGINT, role: 'value' },
-  ],
-}
+const LIST = columns({
+  group: STRING,
+  state: STRING,
+  members: INTEGER,
+  query: STRING,
+  topics: STRING,
+  lag: BIGINT,
+})
 
 /** `millrace groups`: all consumer groups, what they read, and how far they are behind. @returns the exit code */
 export async function groupsCommand(context: CommandContext, options: GroupsCommandOptions): Promise<number> {
@@ -29,112 +29,76 @@ export async function groupsCommand(context: CommandContext, options: GroupsComm
       .groups()
       .toSorted((a, b) => (a < b ? -1 : 1))
       .map((group) => {
+        const { state, members } = millrace.log.describeGroup(group)
         const offsets = millrace.log.committedOffsets(group)
         const topics = [...new Set(offsets.map(({ topic }) => topic))].join(', ')
-        const lag = offsets.reduce((sum, offset) => sum + lagOf(millrace, offset), 0)
-        return [group, queryOf(millrace, group), topics, lag]
+        const lag = offsets.reduce((sum, offset) => sum + standing(millrace, offset).lag, 0)
+        return [group, state, members.length, queryOf(millrace, group), topics, lag]
       })
     await printRows(context, LIST, rows, options.json)
     return EXIT.done
   })
 }
 
-const OFFSETS: Schema = {
-  columns: [
-    { name: 'topic', type: STRING, role: 'key' },
-    { name: 'partition', type: INTEGER, role: 'key' },
-    { name: 'committed', type: BIGINT, role: 'value' },
-    { name: 'end', type: BIGINT, role: 'value' },
-    { name: 'lag', type: BIGINT, role: 'value' },
-    { name: 'member', type: STRING, role: 'value' },
-  ],
+const OFFSETS = columns({
+  topic: STRING,
+  partition: INTEGER,
+  committed: BIGINT,
+  end: BIGINT,
+  lag: BIGINT,
+  expired: BIGINT,
+  member: STRING,
+})
+
+const MEMBERS = columns({ member: STRING, instance_id: STRING, partitions: STRING })
+
+export interface GroupDescribeOptions extends GroupsCommandOptions {
+  readonly members?: boolean
 }
 
-/** `millrace groups describe`: committed offset, end and lag of each partition. @returns the exit code */
+/** `millrace groups describe`: committed offset, end and lag of each partition, or who is in it. @returns the exit code */
 export async function groupDescribeCommand(
   context: CommandContext,
   group: string,
-  options: GroupsCommandOptions,
+  options: GroupDescribeOptions,
 ): Promise<number> {
   return withMillrace(context, options, async (millrace) => {
     refuseUnknown(millrace, group)
-    const { members } = millrace.log.describeGroup(group)
-    const rows = sorted(millrace.log.committedOffsets(group)).map((offset): Row => {
-      const { topic, partition } = offset
-      const owner = members.find(({ assignment }) =>
-        assignment.some((owned) => owned.topic === topic && owned.partition === partition),
-      )
+    const { state, members } = millrace.log.describeGroup(group)
+    if (options.json !== true) {
+      const query = queryOf(millrace, group)
+      context.terminal.out(`Group ${group}: ${state}${query === null ? '' : `, of query ${query}`}\n`)
+    }
+    if (options.members === true) {
+      const rows = members.map(({ memberId, instanceId, assignment }): Row => {
+        const partitions = sorted(assignment).map(({ topic, partition }) => `${topic}:${partition}`)
+        return [memberId, instanceId, partitions.join(', ')]
+      })
+      await printRows(context, MEMBERS, rows, options.json)
+      return EXIT.done
+    }
+    const committed = millrace.log.committedOffsets(group)
+    const owned = members.flatMap(({ assignment }) => assignment)
+    const places = [
+      ...committed,
+      ...owned.filter((place) => !committed.some((offset) => same(offset, place))),
+    ]
+    let lost = 0
+    const rows = sorted(places).map((place: Place & { readonly offset?: number }): Row => {
+      const owner = members.find(({ assignment }) => assignment.some((at) => same(at, place)))
+      const member = owner?.memberId ?? null
+      const { topic, partition, offset } = place
       const end = millrace.log.ends(topic, partition).lastStable
-      return [topic, partition, offset.offset, end, lagOf(millrace, offset), owner?.memberId ?? null]
+      if (offset === undefined) return [topic, partition, null, end, null, null, member]
+      const { lag, expired } = standing(millrace, { topic, partition, offset })
+      lost += expired
+      return [topic, partition, offset, end, lag, expired, member]
     })
     await printRows(context, OFFSETS, rows, options.json)
-    return EXIT.done
-  })
-}
-
-export interface GroupResetOptions extends CommonOptions {
-  /** `topic` or `topic:partition`; none: all the group has offsets for. */
-  readonly topic: readonly string[]
-  readonly toEarliest?: boolean
-  readonly toLatest?: boolean
-  readonly toOffset?: number
-  readonly shiftBy?: number
-  /** Epoch milliseconds or ISO 8601. */
-  readonly toTime?: string
-  /** Without it, only what would happen is shown. */
-  readonly execute?: boolean
-  readonly json?: boolean
-}
-
-const RESET: Schema = {
-  columns: [
-    { name: 'topic', type: STRING, role: 'key' },
-    { name: 'partition', type: INTEGER, role: 'key' },
-    { name: 'committed', type: BIGINT, role: 'value' },
-    { name: 'new_offset', type: BIGINT, role: 'value' },
-  ],
-}
-
-/**
- * `millrace groups reset`: moves the committed offsets of a group. Refused for the group of a query that
- * exists: its state would not go with them.
- *
- * @returns the exit code
- */
-export async function groupResetCommand(
-  context: CommandContext,
-  group: string,
-  options: GroupResetOptions,
-): Promise<number> {
-  return withMillrace(context, options, async (millrace) => {
-    refuseOfQuery(millrace, group, 'reset')
-    const target = targetOf(options)
-    const known = millrace.log.committedOffsets(group)
-    const places = sorted(
-      options.topic.length > 0
-        ? options.topic.flatMap((text) => placesOf(millrace, text))
-        : known.map(({ topic, partition }) => ({ topic, partition })),
-    )
-    if (places.length === 0) {
-      throw new SqlError('CLI_UNKNOWN_GROUP', {
-        message: `Group ${group} has no committed offsets.`,
-        hint: 'Name the topics with --topic.',
-      })
-    }
-    const offsets: CommittedOffset[] = []
-    const rows: Row[] = []
-    for (const { topic, partition } of places) {
-      const before = known.find((offset) => offset.topic === topic && offset.partition === partition)?.offset
-      const { logStart, lastStable } = millrace.log.ends(topic, partition)
-      const wanted = await target(millrace, topic, partition, before ?? logStart)
-      const offset = Math.min(lastStable, Math.max(logStart, wanted))
-      offsets.push({ topic, partition, offset })
-      rows.push([topic, partition, before ?? null, offset])
-    }
-    if (options.execute === true) await millrace.log.commitOffsets(group, offsets)
-    await printRows(context, RESET, rows, options.json)
-    if (options.execute !== true && options.json !== true) {
-      context.terminal.out('Nothing was changed. Add --execute to do it.\n')
+    if (lost > 0 && options.json !== true) {
+      context.terminal.out(
+        `${lost.toLocaleString('en')} ${lost === 1 ? 'record' : 'records'} expired or were deleted before the group read them.\n`,
+      )
     }
     return EXIT.done
   })
@@ -155,60 +119,51 @@ export async function groupDeleteCommand(
   })
 }
 
-type Target = (millrace: Millrace, topic: string, partition: number, committed: number) => Promise<number>
+export interface GroupDeleteOffsetsOptions extends CommonOptions {
+  /** `topic` or `topic:partition` */
+  readonly topic: readonly string[]
+}
 
-/** @throws SqlError unless exactly one target is given */
-function targetOf(options: GroupResetOptions): Target {
-  const { toEarliest, toLatest, toOffset, shiftBy, toTime } = options
-  const targets: Target[] = []
-  if (toEarliest === true) targets.push(async () => 0)
-  if (toLatest === true) targets.push(async () => Infinity)
-  if (toOffset !== undefined) targets.push(async () => toOffset)
-  if (shiftBy !== undefined)
-    targets.push(async (_millrace, _topic, _partition, committed) => committed + shiftBy)
-  if (toTime !== undefined) {
-    const timeMs = /^-?\d+$/.test(toTime) ? Number(toTime) : Date.parse(toTime)
-    if (Number.isNaN(timeMs)) {
-      throw new SqlError('CLI_BAD_TIME', {
-        message: `'${toTime}' is not a time.`,
-        hint: 'Give epoch milliseconds or ISO 8601, for example 2026-11-20T12:00:00Z.',
+/** `millrace groups delete-offsets`. @returns the exit code */
+export async function groupDeleteOffsetsCommand(
+  context: CommandContext,
+  group: string,
+  options: GroupDeleteOffsetsOptions,
+): Promise<number> {
+  return withMillrace(context, options, async (millrace) => {
+    refuseUnknown(millrace, group)
+    refuseOfQuery(millrace, group, 'changed')
+    const known = millrace.log.committedOffsets(group)
+    const places = options.topic
+      .flatMap((text) => placesOf(millrace, text))
+      .filter((place) => known.some((offset) => same(offset, place)))
+    if (places.length === 0) {
+      throw new SqlError('CLI_NOTHING_TO_DO', {
+        message: `Group ${group} has no committed offsets there.`,
+        hint: `millrace groups describe ${group} shows those it has; --topic TOPIC[:PARTITION] names them.`,
       })
     }
-    targets.push(
-      async (millrace, topic, partition) =>
-        (await millrace.log.offsetForTime(topic, partition, timeMs)) ?? Infinity,
-    )
-  }
-  if (targets.length === 1) return targets[0]!
-  throw new SqlError('CLI_ONE_TARGET', {
-    message: `A reset needs one target, and has ${targets.length}.`,
-    hint: 'Give one of --to-earliest, --to-latest, --to-offset, --to-time, --shift-by.',
+    await millrace.log.deleteOffsets(group, places)
+    const count = `${places.length} ${places.length === 1 ? 'offset' : 'offsets'}`
+    context.terminal.out(`Deleted ${count} of group ${group}.\n`)
+    return EXIT.done
   })
 }
 
-interface Place {
-  readonly topic: string
-  readonly partition: number
+function same(a: Place, b: Place): boolean {
+  return a.topic === b.topic && a.partition === b.partition
 }
 
-function placesOf(millrace: Millrace, text: string): Place[] {
-  const at = text.lastIndexOf(':')
-  const topic = existing(millrace, at < 0 ? text : text.slice(0, at))
-  if (at < 0)
-    return Array.from({ length: topic.partitions }, (_, partition) => ({ topic: topic.name, partition }))
-  const partition = Number(text.slice(at + 1))
-  millrace.log.ends(topic.name, partition) // There is such a partition.
-  return [{ topic: topic.name, partition }]
-}
-
-function sorted<P extends Place>(places: readonly P[]): P[] {
-  return places.toSorted((a, b) =>
-    a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1,
-  )
-}
-
-function lagOf(millrace: Millrace, { topic, partition, offset }: CommittedOffset): number {
-  return Math.max(0, millrace.log.ends(topic, partition).lastStable - offset)
+/** What a group has still to read of a partition, and what of it is gone. */
+function standing(
+  millrace: Millrace,
+  { topic, partition, offset }: CommittedOffset,
+): { readonly lag: number; readonly expired: number } {
+  const { logStart, lastStable } = millrace.log.ends(topic, partition)
+  return {
+    lag: Math.max(0, lastStable - Math.max(offset, logStart)),
+    expired: Math.max(0, logStart - offset),
+  }
 }
 
 /** The query whose offsets these are, or null. */
@@ -216,7 +171,7 @@ function queryOf(millrace: Millrace, group: string): string | null {
   return millrace.queries().find(({ id }) => offsetsGroup(id) === group)?.id ?? null
 }
 
-function refuseOfQuery(millrace: Millrace, group: string, what: string): void {
+export function refuseOfQuery(millrace: Millrace, group: string, what: string): void {
   const query = queryOf(millrace, group)
   if (query === null) return
   throw new SqlError('CLI_GROUP_OF_QUERY', {

@@ -1,13 +1,11 @@
 import { SqlError } from '../base/errors.ts'
-import type { TopicDescription } from '../log/log.ts'
 import { settingsInForce } from '../log/topic-config.ts'
-import type { Schema } from '../plan/schema.ts'
 import { BIGINT, BOOLEAN, INTEGER, STRING } from '../plan/sql-type.ts'
-import type { Row } from '../plan/sql-value.ts'
 import type { Millrace } from '../runtime/millrace.ts'
 import { type CommandContext, type CommonOptions, withMillrace } from './command-context.ts'
 import { EXIT } from './error-text.ts'
-import { printResult } from './result-printer.ts'
+import { existing } from './places.ts'
+import { columns, printRows } from './print-rows.ts'
 import { recordCount } from './waiting-text.ts'
 
 export interface TopicsCommandOptions extends CommonOptions {
@@ -16,13 +14,7 @@ export interface TopicsCommandOptions extends CommonOptions {
   readonly json?: boolean
 }
 
-const LIST: Schema = {
-  columns: [
-    { name: 'topic', type: STRING, role: 'key' },
-    { name: 'partitions', type: INTEGER, role: 'value' },
-    { name: 'records', type: BIGINT, role: 'value' },
-  ],
-}
+const LIST = columns({ topic: STRING, partitions: INTEGER, records: BIGINT })
 
 /** `millrace topics`: all topics with their partitions and records. @returns the exit code */
 export async function topicsCommand(context: CommandContext, options: TopicsCommandOptions): Promise<number> {
@@ -41,6 +33,7 @@ export interface TopicCreateOptions extends CommonOptions {
   readonly partitions?: number
   /** `name=value` */
   readonly config: readonly string[]
+  readonly ifNotExists?: boolean
 }
 
 /** `millrace topics create`. @returns the exit code */
@@ -50,6 +43,10 @@ export async function topicCreateCommand(
   options: TopicCreateOptions,
 ): Promise<number> {
   return withMillrace(context, options, async (millrace) => {
+    if (options.ifNotExists === true && millrace.log.topic(topic) !== undefined) {
+      context.terminal.out(`Topic ${topic} exists already.\n`)
+      return EXIT.done
+    }
     const { partitions } = await millrace.log.createTopic(topic, {
       partitions: options.partitions ?? 1,
       config: settingsFrom(options.config),
@@ -65,22 +62,9 @@ export interface TopicDescribeOptions extends CommonOptions {
   readonly json?: boolean
 }
 
-const PARTITIONS: Schema = {
-  columns: [
-    { name: 'partition', type: INTEGER, role: 'key' },
-    { name: 'log_start', type: BIGINT, role: 'value' },
-    { name: 'end', type: BIGINT, role: 'value' },
-    { name: 'stable_end', type: BIGINT, role: 'value' },
-  ],
-}
+const PARTITIONS = columns({ partition: INTEGER, log_start: BIGINT, end: BIGINT, stable_end: BIGINT })
 
-const SETTINGS: Schema = {
-  columns: [
-    { name: 'setting', type: STRING, role: 'key' },
-    { name: 'value', type: STRING, role: 'value' },
-    { name: 'is_default', type: BOOLEAN, role: 'value' },
-  ],
-}
+const SETTINGS = columns({ setting: STRING, value: STRING, is_default: BOOLEAN })
 
 /** `millrace topics describe`: ends of its partitions, and its settings. @returns the exit code */
 export async function topicDescribeCommand(
@@ -90,6 +74,7 @@ export async function topicDescribeCommand(
 ): Promise<number> {
   return withMillrace(context, options, async (millrace) => {
     const topic = existing(millrace, name)
+    if (options.json !== true) context.terminal.out(`Topic ${name}, id ${topic.id}\n`)
     const partitions = Array.from({ length: topic.partitions }, (_, partition) => {
       const { logStart, highWatermark, lastStable } = millrace.log.ends(name, partition)
       return [partition, logStart, highWatermark, lastStable]
@@ -153,13 +138,21 @@ export async function topicAddPartitionsCommand(
   })
 }
 
+export interface TopicDeleteOptions extends CommonOptions {
+  readonly ifExists?: boolean
+}
+
 /** `millrace topics delete`. @returns the exit code */
 export async function topicDeleteCommand(
   context: CommandContext,
   topic: string,
-  options: CommonOptions,
+  options: TopicDeleteOptions,
 ): Promise<number> {
   return withMillrace(context, options, async (millrace) => {
+    if (options.ifExists === true && millrace.log.topic(topic) === undefined) {
+      context.terminal.out(`There is no topic ${topic}.\n`)
+      return EXIT.done
+    }
     if (existing(millrace, topic).internal) {
       throw new SqlError('CLI_TOPIC_IN_USE', {
         message: `Topic ${topic} is Millrace's own and cannot be deleted.`,
@@ -169,16 +162,6 @@ export async function topicDeleteCommand(
     await millrace.log.deleteTopic(topic)
     context.terminal.out(`Deleted topic ${topic}.\n`)
     return EXIT.done
-  })
-}
-
-/** @throws SqlError if there is no such topic */
-export function existing(millrace: Millrace, name: string): TopicDescription {
-  const topic = millrace.log.topic(name)
-  if (topic !== undefined) return topic
-  throw new SqlError('CLI_UNKNOWN_TOPIC', {
-    message: `There is no topic ${name}.`,
-    hint: 'millrace topics lists them.',
   })
 }
 
@@ -208,16 +191,4 @@ function settingsFrom(given: readonly string[]): Record<string, string> {
 
 function partitionCount(partitions: number): string {
   return `${partitions} ${partitions === 1 ? 'partition' : 'partitions'}`
-}
-
-export async function printRows(
-  context: CommandContext,
-  schema: Schema,
-  rows: readonly Row[],
-  json = false,
-): Promise<void> {
-  await printResult({ kind: 'rows', statement: '', schema, rows, notes: [] }, context.terminal, {
-    json,
-    stop: context.stop,
-  })
 }

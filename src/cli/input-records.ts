@@ -101,12 +101,13 @@ async function* ndjsonRecords(input: Readable, options: InputOptions): AsyncIter
     const text = number === 1 && line.startsWith('\uFEFF') ? line.slice(1) : line
     if (text.trim() === '') continue
     const place = `Line ${number}`
-    const value = parseLine(text, place)
+    const needed = options.key !== undefined || options.timestamp !== undefined
+    const value = parseLine(text, place, needed)
     const member = (name: string): unknown => {
       if (typeof value !== 'object' || value === null || Array.isArray(value)) {
         throw new InputError('INPUT_JSON', { message: `${place} is no JSON object, so it has no "${name}".` })
       }
-      return (value as Record<string, unknown>)[name] ?? null
+      return Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : null
     }
     yield {
       ...(options.key !== undefined && { key: memberText(member(options.key)) }),
@@ -118,9 +119,10 @@ async function* ndjsonRecords(input: Readable, options: InputOptions): AsyncIter
   }
 }
 
-function parseLine(text: string, place: string): unknown {
+/** @param exact  whether numbers are kept digit for digit, to be written again */
+function parseLine(text: string, place: string, exact: boolean): unknown {
   try {
-    return JSON.parse(text)
+    return exact ? JSON.parse(text, asWritten) : JSON.parse(text)
   } catch (cause) {
     throw new InputError('INPUT_JSON', {
       message: `${place} is not JSON: ${(cause as Error).message}.`,
@@ -129,6 +131,17 @@ function parseLine(text: string, place: string): unknown {
   }
 }
 
+/** Numbers that would lose digits: their text stands for them. */
+function asWritten(_name: string, value: unknown, context?: { readonly source?: string }): unknown {
+  const source = context?.source
+  if (typeof value !== 'number' || source === undefined || source === String(value)) return value
+  const loses = /^-?\d+$/.test(source) || source.length > 17 || !Number.isFinite(value)
+  return loses ? rawJson(source) : value
+}
+
+// Not yet in TypeScript's library; Node has it from 22 on.
+const { rawJSON: rawJson } = JSON as typeof JSON & { readonly rawJSON: (text: string) => object }
+
 function memberText(value: unknown): string | null {
   if (value === null) return null
   return typeof value === 'string' ? value : JSON.stringify(value)
@@ -136,17 +149,22 @@ function memberText(value: unknown): string | null {
 
 const ISO_TIME = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(Z|[+-]\d{2}(?::?\d{2})?)?)?$/i
 
-/** Epoch ms from epoch ms or ISO 8601; a time without zone is UTC. */
+/** Epoch ms from ISO 8601, or null; a time without zone is UTC. */
+export function isoTimeMs(text: string): number | null {
+  const iso = ISO_TIME.exec(text)
+  if (iso === null) return null
+  const [, date, time = '00:00', zone = 'Z'] = iso
+  const offset =
+    zone.length === 3 ? `${zone}:00` : zone.length === 5 ? `${zone.slice(0, 3)}:${zone.slice(3)}` : zone
+  const ms = Date.parse(`${date}T${time}${offset.toUpperCase()}`)
+  return Number.isNaN(ms) ? null : ms
+}
+
+/** Epoch ms from epoch ms or ISO 8601. */
 export function timestampFrom(text: string, column: string, place: string): number {
   if (/^-?\d+(?:\.0+)?$/.test(text)) return Number(text)
-  const iso = ISO_TIME.exec(text)
-  if (iso !== null) {
-    const [, date, time = '00:00', zone = 'Z'] = iso
-    const offset =
-      zone.length === 3 ? `${zone}:00` : zone.length === 5 ? `${zone.slice(0, 3)}:${zone.slice(3)}` : zone
-    const ms = Date.parse(`${date}T${time}${offset.toUpperCase()}`)
-    if (!Number.isNaN(ms)) return ms
-  }
+  const ms = isoTimeMs(text)
+  if (ms !== null) return ms
   throw new InputError('INPUT_TIMESTAMP', {
     message: `${place}: the column "${column}" holds "${text}", which is no time.`,
     hint: 'Times are epoch milliseconds or ISO 8601.',

@@ -1,42 +1,45 @@
 import type { ConsumedRecord, PrintedPart, PrintedRecord } from '../runtime/statement-result.ts'
+import { isoText } from './times.ts'
 
 /**
  * A record as one JSON object: topic, partition, offset, timestamp (epoch ms), key, value, headers. Keys
  * and values are text; bytes that are no UTF-8 are `{"base64": "…"}`.
  */
 export function recordJson(record: ConsumedRecord): string {
-  return jsonOf(record, dataJson(record.key), dataJson(record.value))
+  return recordJsonOf(record, JSON.stringify(dataJson(record.key)), JSON.stringify(dataJson(record.value)))
 }
 
 /** The same, where formats have been found: what a schema made readable is text. */
 export function printedJson(record: PrintedRecord): string {
-  const data = (bytes: Uint8Array | null, { formats, text }: PrintedPart): DataJson =>
-    BY_SCHEMA.has(formats[0] ?? '') ? text : dataJson(bytes)
-  return jsonOf(record, data(record.key, record.keyPart), data(record.value, record.valuePart))
+  const data = (bytes: Uint8Array | null, { formats, text }: PrintedPart): string =>
+    JSON.stringify(BY_SCHEMA.has(formats[0] ?? '') ? text : dataJson(bytes))
+  return recordJsonOf(record, data(record.key, record.keyPart), data(record.value, record.valuePart))
 }
 
 const BY_SCHEMA: ReadonlySet<string> = new Set(['AVRO', 'PROTOBUF', 'JSON_SR'])
 
-function jsonOf(record: ConsumedRecord, key: DataJson, value: DataJson): string {
-  const { topic, partition, offset, timestampMs } = record
-  const headers = record.headers.map((h) => ({ key: h.key, value: dataJson(h.value) }))
-  return JSON.stringify({ topic, partition, offset, timestamp: timestampMs, key, value, headers })
+/** @param key  as JSON, as is `value` */
+export function recordJsonOf(record: ConsumedRecord, key: string, value: string): string {
+  const { topic, partition, offset, timestampMs: timestamp } = record
+  const place = JSON.stringify({ topic, partition, offset, timestamp })
+  const headers = record.headers.map((header) => ({ key: header.key, value: dataJson(header.value) }))
+  return `${place.slice(0, -1)},"key":${key},"value":${value},"headers":${JSON.stringify(headers)}}`
 }
 
 /** A record as one line for people. */
 export function recordLine(record: ConsumedRecord): string {
-  return lineOf(record, dataLine(record.key), dataLine(record.value))
+  return recordLineOf(record, dataLine(record.key), dataLine(record.value))
 }
 
 /** The same, where formats have been found. */
 export function printedLine(record: PrintedRecord): string {
-  return lineOf(record, partLine(record.keyPart.text), partLine(record.valuePart.text))
+  return recordLineOf(record, partLine(record.keyPart.text), partLine(record.valuePart.text))
 }
 
-function lineOf(record: ConsumedRecord, key: string, value: string): string {
-  const headers = record.headers.map((h) => `${h.key}=${dataLine(h.value)}`).join(' ')
+export function recordLineOf(record: ConsumedRecord, key: string, value: string): string {
+  const headers = headersLine(record)
   return (
-    `${record.partition}:${record.offset}  ${isoTime(record.timestampMs)}  ${key}  ${value}` +
+    `${record.partition}:${record.offset}  ${isoText(record.timestampMs)}  ${key}  ${value}` +
     (headers === '' ? '' : `  ${headers}`)
   )
 }
@@ -73,9 +76,8 @@ export class FormatLines {
   }
 }
 
-function isoTime(timestampMs: number): string {
-  const date = new Date(timestampMs)
-  return Number.isNaN(date.getTime()) ? String(timestampMs) : date.toISOString()
+export function headersLine(record: ConsumedRecord, between = '=', separator = ' '): string {
+  return record.headers.map(({ key, value }) => `${key}${between}${dataLine(value)}`).join(separator)
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -90,12 +92,12 @@ function textOf(bytes: Uint8Array): string | undefined {
 
 type DataJson = string | null | { readonly base64: string }
 
-function dataJson(bytes: Uint8Array | null): DataJson {
+export function dataJson(bytes: Uint8Array | null): DataJson {
   if (bytes === null) return null
   return textOf(bytes) ?? { base64: Buffer.from(bytes).toString('base64') }
 }
 
-function dataLine(bytes: Uint8Array | null): string {
+export function dataLine(bytes: Uint8Array | null): string {
   if (bytes === null) return 'null'
   const text = textOf(bytes)
   if (text === undefined || /\p{Cc}/u.test(text)) return `0x${Buffer.from(bytes).toString('hex')}`

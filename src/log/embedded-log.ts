@@ -25,6 +25,7 @@ import type {
   ProducerOptions,
   TopicDescription,
   TopicSpec,
+  TransactionDescription,
 } from './log.ts'
 import type { Trim } from './cleaner.ts'
 import { LogCondition } from './log-condition.ts'
@@ -237,6 +238,14 @@ export class EmbeddedLog implements Log, LogCore {
     return partitionIn(this.topicOf(topic), partition).offsetForTime(timestampMs)
   }
 
+  async newestRecord(
+    topic: string,
+    partition: number,
+  ): Promise<{ readonly offset: number; readonly timestampMs: number } | null> {
+    this.#condition.assertOpen()
+    return partitionIn(this.topicOf(topic), partition).newestRecord()
+  }
+
   onEndsMoved(listener: () => void): () => void {
     // A function of its own, so that one listener registered twice counts twice.
     const registered = (): void => listener()
@@ -308,6 +317,14 @@ export class EmbeddedLog implements Log, LogCore {
   }
 
   // Producers
+
+  transactions(): readonly TransactionDescription[] {
+    return this.coordinator.describe()
+  }
+
+  abortTransaction(transactionalId: string): Promise<void> {
+    return this.coordinator.abort(transactionalId)
+  }
 
   producer(options: ProducerOptions = {}): Producer {
     this.#condition.assertOpen()

@@ -96,6 +96,22 @@ export interface Log {
   /** The first offset whose record has a timestamp ≥ `timestampMs`, or null if there is none. */
   offsetForTime(topic: string, partition: number, timestampMs: number): Promise<number | null>
 
+  /** The first record with the largest timestamp, or null if there are no records. */
+  newestRecord(
+    topic: string,
+    partition: number,
+  ): Promise<{ readonly offset: number; readonly timestampMs: number } | null>
+
+  /** Transactional ids, and what they have open. */
+  transactions(): readonly TransactionDescription[]
+  /**
+   * Aborts what a transactional id has open, and fences its producer: for one that is gone and would hold up
+   * readers until its timeout.
+   *
+   * @throws StorageError `LOG_UNKNOWN_TRANSACTIONAL_ID`
+   */
+  abortTransaction(transactionalId: string): Promise<void>
+
   /** Committed offsets of a consumer group: the next offset to read, per topic and partition. */
   committedOffsets(group: string): readonly CommittedOffset[]
   /**
@@ -165,6 +181,19 @@ export interface LogSlice {
     readonly firstOffset: number
     readonly lastOffset: number
   }[]
+}
+
+export interface TransactionDescription {
+  readonly transactionalId: string
+  readonly producerId: number
+  readonly epoch: number
+  readonly timeoutMs: number
+  /** When what is open began; null: nothing is open. */
+  readonly openSinceMs: number | null
+  /** Where it has records that readers wait for. */
+  readonly partitions: readonly (TopicPartition & { readonly firstOffset: number })[]
+  /** Offsets of groups that count once it commits. */
+  readonly offsets: readonly (CommittedOffset & { readonly group: string })[]
 }
 
 export interface CommittedOffset {

@@ -481,12 +481,38 @@ export class Partition {
     return segment.index.maxTimestampMs
   }
 
+  /** The first record with the largest timestamp, or null. */
+  async newestRecord(): Promise<{ offset: number; timestampMs: number } | null> {
+    return this.#overSegments(async (segments) => {
+      let largestMs = -1
+      for (const segment of segments) largestMs = Math.max(largestMs, await this.maxTimestampMs(segment))
+      const offset = await this.#offsetForTime(segments, largestMs)
+      if (offset !== null) return { offset, timestampMs: largestMs }
+      // A marker has it, or a record before the log start: all are looked at.
+      let newest: { offset: number; timestampMs: number } | null = null
+      for (const segment of segments) {
+        for await (const slice of this.scan(segment)) {
+          const { count, offsets, timestamps } = walkRecords(slice, this.#logStart)
+          for (let i = 0; i < count; i++) {
+            if (timestamps[i]! > (newest?.timestampMs ?? -1))
+              newest = { offset: offsets[i]!, timestampMs: timestamps[i]! }
+          }
+        }
+      }
+      return newest
+    })
+  }
+
   /** The first offset whose record has a timestamp ≥ `timestampMs`, below the high watermark; or null. */
   async offsetForTime(timestampMs: number): Promise<number | null> {
+    return this.#overSegments((segments) => this.#offsetForTime(segments, timestampMs))
+  }
+
+  async #overSegments<T>(work: (segments: readonly Segment[]) => Promise<T>): Promise<T> {
     for (;;) {
       const segments = [...this.#segments]
       try {
-        return await this.#offsetForTime(segments, timestampMs)
+        return await work(segments)
       } catch (cause) {
         // Cleaned or expired while it was read: its file may have gone.
         if (segments.every((segment) => this.#segments.includes(segment))) throw cause

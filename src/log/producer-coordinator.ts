@@ -3,7 +3,7 @@ import { StorageError } from '../base/errors.ts'
 import { checkAppend, partitionIn } from './append.ts'
 import { encodeMarker } from './control-batch.ts'
 import type { JournalEntry } from './journal-entry.ts'
-import type { CommittedOffset, GroupMember } from './log.ts'
+import type { CommittedOffset, GroupMember, TransactionDescription } from './log.ts'
 import type { LogState, Topic, TransactionalId } from './log-state.ts'
 import {
   AT_ATTRIBUTES,
@@ -153,6 +153,43 @@ export class ProducerCoordinator {
     }, 'alone')
   }
 
+  /** @see Log.transactions */
+  describe(): TransactionDescription[] {
+    return [...this.#state.transactionalIds()].map(
+      ({ transactionalId, producerId, epoch, timeoutMs, openSinceMs, pendingOffsets }) => ({
+        transactionalId,
+        producerId,
+        epoch,
+        timeoutMs,
+        openSinceMs,
+        partitions: this.#state.openPartitions(producerId).map(({ topic, partition }) => ({
+          topic: topic.name,
+          partition: partition.number,
+          firstOffset: partition.producers.openFrom(producerId)!,
+        })),
+        offsets: pendingOffsets.flatMap(({ group, offsets }) =>
+          offsets.flatMap(({ topicId, partition, offset }) => {
+            const topic = this.#state.topicById(topicId)
+            return topic === undefined ? [] : [{ group, topic: topic.name, partition, offset }]
+          }),
+        ),
+      }),
+    )
+  }
+
+  /** @see Log.abortTransaction */
+  async abort(transactionalId: string): Promise<void> {
+    await this.#log.submit(() => {
+      const known = this.#state.transactionalId(transactionalId)
+      if (known === undefined) {
+        throw new StorageError('LOG_UNKNOWN_TRANSACTIONAL_ID', {
+          message: `There is no transactional id '${transactionalId}'.`,
+        })
+      }
+      return known.openSinceMs === null ? [] : this.#abortAndFence(known)
+    }, 'alone')
+  }
+
   /** @throws StorageError `LOG_PRODUCER_FENCED` unless the producer is the newest of its transactional id */
   assertCurrent({ producerId, epoch }: ProducerIdentity): TransactionalId {
     const known = this.#state.byProducerId(producerId)
@@ -195,28 +232,21 @@ export class ProducerCoordinator {
       const expired = (): boolean =>
         known.openSinceMs !== null && known.openSinceMs + known.timeoutMs <= this.#clock.nowMs()
       if (!expired()) continue
-      const { transactionalId, timeoutMs } = known
       await this.#log
-        .submit(() => {
-          if (!expired()) return []
-          const { producerId, epoch } = known
-          return [
-            ...this.#abort(known),
-            {
-              kind: 'transactional-id',
-              transactionalId,
-              producerId,
-              epoch: epoch + 1,
-              timeoutMs,
-              atMs: known.usedMs,
-            },
-          ]
-        }, 'alone')
+        .submit(() => (expired() ? this.#abortAndFence(known) : []), 'alone')
         // A closed log refuses it; the transaction times out again after the next opening.
         .catch((error: unknown) => {
           if (!(error instanceof StorageError)) throw error
         })
     }
+  }
+
+  #abortAndFence(known: TransactionalId): JournalEntry[] {
+    const { transactionalId, producerId, epoch, timeoutMs, usedMs: atMs } = known
+    return [
+      ...this.#abort(known),
+      { kind: 'transactional-id', transactionalId, producerId, epoch: epoch + 1, timeoutMs, atMs },
+    ]
   }
 
   /** Aborts what is open, under the next epoch, so that late batches of the old one are refused. */

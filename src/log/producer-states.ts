@@ -69,6 +69,11 @@ export class ProducerStates {
     return this.#open.has(producerId)
   }
 
+  /** The first offset of a producer's open transaction. */
+  openFrom(producerId: number): number | null {
+    return this.#open.get(producerId) ?? null
+  }
+
   openProducerIds(): IterableIterator<number> {
     return this.#open.keys()
   }

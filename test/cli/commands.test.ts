@@ -124,7 +124,7 @@ describe('produce, consume, topics', () => {
     )
     expect(code).toBe(EXIT.failed)
     expect(errors).toBe(
-      'error: Line 3: the column "at" holds "soon", which is no time.\n  hint: Times are epoch milliseconds or ISO 8601.\n1 records before it were written to t.\n',
+      'error: Line 3: the column "at" holds "soon", which is no time.\n  hint: Times are epoch milliseconds or ISO 8601.\n1 record before it was written to t.\n',
     )
   })
 })
@@ -374,6 +374,7 @@ test('every command takes --data-dir, and its options', async () => {
     ['consume', true],
     ['topics', true],
     ['groups', true],
+    ['transactions', true],
     ['test', true],
   ])
 })

@@ -107,9 +107,11 @@ describe('groups', () => {
   })
 
   test('list and describe show lag', async () => {
-    expect((await millrace('groups --json')).output).toBe('{"group":"g","query":null,"topics":"t","lag":3}\n')
+    expect((await millrace('groups --json')).output).toBe(
+      '{"group":"g","state":"empty","members":0,"query":null,"topics":"t","lag":3}\n',
+    )
     expect((await millrace('groups describe g --json')).output).toBe(
-      '{"topic":"t","partition":0,"committed":2,"end":5,"lag":3,"member":null}\n',
+      '{"topic":"t","partition":0,"committed":2,"end":5,"lag":3,"expired":0,"member":null}\n',
     )
     expect((await millrace('groups describe nobody')).errors).toContain('There is no group nobody.')
   })
