@@ -10,10 +10,16 @@ for (var i = 0; i < 3; i++) {
 }
 
 if (isNewEnough) {
-  // The build turns this into main.js.
-  void import('./main.ts').then(function (main) {
-    return main.main(process.argv)
-  })
+  void import('node:module')
+    .then(function (module) {
+      // From the second start on nothing has to be compiled again: it takes a third of the time.
+      module.enableCompileCache()
+      // The build turns this into main.js.
+      return import('./main.ts')
+    })
+    .then(function (main) {
+      return main.main(process.argv)
+    })
 } else {
   console.error(
     'Millrace needs Node ' + wanted.join('.') + ' or newer; this is ' + process.versions.node + '.',
