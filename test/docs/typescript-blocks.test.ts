@@ -10,6 +10,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 const run = promisify(execFile)
 const ENTRIES: Readonly<Record<string, string>> = {
   millrace: resolve('src/index.ts'),
+  'millrace/log': resolve('src/log/index.ts'),
   'millrace/testing': resolve('src/testing/index.ts'),
   './my-functions.ts': resolve('examples/user-functions/my-functions.ts'),
 }
@@ -26,7 +27,7 @@ beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'millrace-docs-'))
   programs.forEach(({ text }, i) => {
     const linked = text.replaceAll(
-      /from '(millrace(?:\/testing)?|\.\/my-functions\.ts)'/g,
+      /from '(millrace(?:\/testing|\/log)?|\.\/my-functions\.ts)'/g,
       (_, name: string) => `from '${ENTRIES[name]!}'`,
     )
     writeFileSync(join(directory, `program-${i}.mts`), linked)
