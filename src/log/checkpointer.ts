@@ -41,12 +41,18 @@ export class Checkpointer {
     return this.#running !== null
   }
 
-  /** Writes a checkpoint, or waits for the one on its way. */
+  /** Writes a checkpoint, or waits for the one on its way: it covers what was applied when it began. */
   run(isLast = false): Promise<void> {
     this.#running ??= this.#write(isLast).finally(() => {
       this.#running = null
     })
     return this.#running
+  }
+
+  /** Writes a checkpoint that covers all that is applied now. */
+  async runAnew(isLast = false): Promise<void> {
+    while (this.#running !== null) await this.#running
+    await this.run(isLast)
   }
 
   async #write(isLast: boolean): Promise<void> {

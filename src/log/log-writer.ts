@@ -100,8 +100,8 @@ export class LogWriter {
   }
 
   /** Makes everything applied so far durable outside the journal. */
-  checkpoint(isLast = false): Promise<void> {
-    return this.#checkpointer.run(isLast)
+  checkpoint(): Promise<void> {
+    return this.#checkpointer.run()
   }
 
   #kick(): void {
@@ -199,7 +199,7 @@ export class LogWriter {
   /** Syncs what topics do not want to leave to the system. */
   async #flush(): Promise<void> {
     this.#flushRule.synced()
-    await this.#onceThereIsSpace(() => this.checkpoint())
+    await this.#onceThereIsSpace(() => this.#checkpointer.runAnew())
   }
 
   #flushLater(): void {
@@ -314,13 +314,13 @@ export class LogWriter {
 
   async #removeTopic({ directory }: Topic): Promise<void> {
     // The files must not go before the deletion is durable.
-    if (this.#parts.durability === 'os') await this.checkpoint()
+    if (this.#parts.durability === 'os') await this.#checkpointer.runAnew()
     await this.#segmentFiles.removeTopic(directory)
   }
 
   async #removeSegments(segments: readonly Segment[]): Promise<void> {
     // The files must not go before what says so is durable.
-    if (this.#parts.durability === 'os') await this.checkpoint()
+    if (this.#parts.durability === 'os') await this.#checkpointer.runAnew()
     for (const segment of segments) {
       try {
         await this.#segmentFiles.removeSegment(segment)
@@ -374,7 +374,7 @@ export class LogWriter {
     while (this.#running !== null) await this.#running
     while (this.#background.size > 0) await Promise.all(this.#background)
     if (this.#condition.hasFailed) return
-    await this.checkpoint(true).catch((cause: unknown) => {
+    await this.#checkpointer.runAnew(true).catch((cause: unknown) => {
       // Everything is in the journal; the next opening replays it.
       if (!isShortage(cause)) throw this.#condition.closedError(cause)
     })

@@ -411,6 +411,8 @@ export class Partition {
     let { position, base: expectedBase, last: expectedLast } = place
     const limit = segment.bytes
     const end = this.endOf(segment)
+    // Of a segment that was left as it is those behind it may be gone.
+    const mayHaveGaps = segment.generation > 0 || end <= this.cleanedTo
     let want = Math.max(bytesMax, BATCH_HEADER_BYTES)
     while (position < limit) {
       const bytes = await this.#readAt(segment, position, Math.min(want, limit - position), buffer)
@@ -426,8 +428,8 @@ export class Partition {
         }
         if (expectedLast !== null && last !== expectedLast) throw this.#corrupt(segment, position + at, base)
         const isWanted = last >= fromOffset
-        // The offsets of a cleaned segment have gaps: only its CRCs can tell.
-        if (isWanted || segment.generation > 0) {
+        // The offsets of what was cleaned have gaps: only its CRCs can tell.
+        if (isWanted || mayHaveGaps) {
           if (at + length > bytes.length) {
             if (first < 0) want = length
             break
@@ -455,7 +457,7 @@ export class Partition {
       // Nothing yet: the batch wanted is larger than the read, or lies behind what was skipped.
       position += at
     }
-    if (segment.generation === 0 && expectedBase !== null && expectedBase !== end) {
+    if (!mayHaveGaps && expectedBase !== null && expectedBase !== end) {
       throw this.#corrupt(segment, limit, null)
     }
     return null

@@ -14,10 +14,16 @@ export class ModelDisk {
   #sorted: string[] | null = null
   /** What happens to the next write: taken, or refused with this error. */
   failNextWrite: Error | null = null
+  readonly #turn: () => Promise<void>
+
+  /** @param turn  resolves when it is an operation's turn; by default at once */
+  constructor(turn: () => Promise<void> = () => Promise.resolve()) {
+    this.#turn = turn
+  }
 
   /** Opens it as one process. */
   open(): StateStorage {
-    return new ModelStorage(this)
+    return new ModelStorage(this, this.#turn)
   }
 
   /**
@@ -88,38 +94,40 @@ export class ModelDisk {
 
 class ModelStorage implements StateStorage {
   readonly #disk: ModelDisk
+  readonly #turn: () => Promise<void>
   #closed = false
 
-  constructor(disk: ModelDisk) {
+  constructor(disk: ModelDisk, turn: () => Promise<void>) {
     this.#disk = disk
+    this.#turn = turn
   }
 
   async getMany(keys: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
     this.#assertOpen()
-    await settle()
+    await this.#turn()
     return keys.map((key) => this.#disk.get(key))
   }
 
   iterate(from: string, to: string): AsyncIterable<readonly [string, Uint8Array]> {
     this.#assertOpen()
-    return readAll(this.#disk.range(from, to))
+    return readAll(this.#disk.range(from, to), this.#turn)
   }
 
   async write(writes: readonly PageWrite[]): Promise<void> {
     this.#assertOpen()
-    await settle()
+    await this.#turn()
     this.#disk.write(writes)
-    await settle()
+    await this.#turn()
   }
 
   async clear(from: string, to: string): Promise<void> {
     this.#assertOpen()
-    await settle()
+    await this.#turn()
     // In batches of its own, as LevelDB does it.
     const keys = this.#disk.range(from, to)
     for (let at = 0; at < keys.length; at += 100) {
       this.#disk.write(keys.slice(at, at + 100).map(([key]) => ({ key, value: null })))
-      await settle()
+      await this.#turn()
     }
   }
 
@@ -135,13 +143,10 @@ class ModelStorage implements StateStorage {
 
 async function* readAll(
   entries: readonly (readonly [string, Uint8Array])[],
+  turn: () => Promise<void>,
 ): AsyncIterable<readonly [string, Uint8Array]> {
   for (const [i, entry] of entries.entries()) {
-    if (i % 16 === 0) await settle()
+    if (i % 16 === 0) await turn()
     yield entry
   }
-}
-
-function settle(): Promise<void> {
-  return Promise.resolve()
 }

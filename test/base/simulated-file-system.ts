@@ -25,14 +25,20 @@ export interface FileOperation {
 export type Fate = undefined | { readonly code: string } | { readonly bytes: number } | 'lie' | 'power cut'
 
 const PAGE_BYTES = 4096
+const SECTOR_BYTES = 512
+
+/** Runs an operation's effect, now or later, and answers later. */
+export type Schedule = <T>(operation: FileOperation, effect: () => T) => Promise<T>
 
 /**
  * A disk with a page cache in front of it. Every operation asks {@link fate} first. {@link afterPowerCut}
  * gives the disk as a restarted machine finds it: what was synced, and of the rest whatever the seed keeps,
- * page by page and name by name.
+ * sector by sector and name by name.
  */
 export class SimulatedFileSystem implements FileSystem {
   fate: (operation: FileOperation) => Fate = () => undefined
+  /** Who comes first among operations on their way. By default all are done at once. */
+  schedule: Schedule = async (_operation, effect) => effect()
   #files = new Map<string, SimulatedFile>()
   #directories = new Set<string>(['/'])
   /** As on the disk. */
@@ -82,6 +88,11 @@ export class SimulatedFileSystem implements FileSystem {
     for (const file of this.#files.values()) file.dropCache()
   }
 
+  /** The process that held the locks is gone; what it wrote stays. */
+  afterKill(): void {
+    this.#locks.clear()
+  }
+
   /** The same files, all durable: for damaging a copy. */
   clone(): SimulatedFileSystem {
     const copy = new SimulatedFileSystem()
@@ -116,9 +127,31 @@ export class SimulatedFileSystem implements FileSystem {
     return [...this.#files.keys()].sort()
   }
 
-  check(kind: FileOperation['kind'], path: string, length = 0): number {
+  /** @param effect  given how many bytes of a write go through; −1: only say that it is done */
+  perform<T>(
+    kind: FileOperation['kind'],
+    path: string,
+    length: number,
+    effect: (length: number) => T,
+    onFailure?: () => void,
+  ): Promise<T> {
+    const operation = { kind, path, length }
+    return this.schedule(operation, () => {
+      let allowed: number
+      try {
+        allowed = this.#check(operation)
+      } catch (error) {
+        onFailure?.()
+        throw error
+      }
+      return effect(allowed)
+    })
+  }
+
+  #check(operation: FileOperation): number {
+    const { path, length } = operation
     if (this.#off) throw failure('EIO', path)
-    const fate = this.fate({ kind, path, length })
+    const fate = this.fate(operation)
     if (fate === 'power cut') {
       this.#off = true
       throw failure('EIO', path)
@@ -129,15 +162,16 @@ export class SimulatedFileSystem implements FileSystem {
     return Math.min(length, fate.bytes)
   }
 
-  async open(path: string, mode: OpenMode): Promise<FileHandle> {
-    this.check('open', path)
-    let file = this.#files.get(path)
-    if (file === undefined) {
-      if (mode !== 'create' || !this.#directories.has(parentOf(path))) throw failure('ENOENT', path)
-      file = new SimulatedFile()
-      this.#files.set(path, file)
-    }
-    return new SimulatedHandle(this, path, file)
+  open(path: string, mode: OpenMode): Promise<FileHandle> {
+    return this.perform('open', path, 0, () => {
+      let file = this.#files.get(path)
+      if (file === undefined) {
+        if (mode !== 'create' || !this.#directories.has(parentOf(path))) throw failure('ENOENT', path)
+        file = new SimulatedFile()
+        this.#files.set(path, file)
+      }
+      return new SimulatedHandle(this, path, file)
+    })
   }
 
   async list(path: string): Promise<readonly string[]> {
@@ -148,13 +182,19 @@ export class SimulatedFileSystem implements FileSystem {
       .sort()
   }
 
-  async makeDirectory(path: string): Promise<void> {
-    this.check('makeDirectory', path)
-    for (let name = path; name !== '/'; name = parentOf(name)) this.#directories.add(name)
+  makeDirectory(path: string): Promise<void> {
+    return this.perform('makeDirectory', path, 0, () => {
+      for (let name = path; name !== '/'; name = parentOf(name)) this.#directories.add(name)
+    })
   }
 
-  async syncDirectory(path: string): Promise<void> {
-    if (this.check('syncDirectory', path) < 0) return
+  syncDirectory(path: string): Promise<void> {
+    return this.perform('syncDirectory', path, 0, (done) => {
+      if (done >= 0) this.#syncDirectory(path)
+    })
+  }
+
+  #syncDirectory(path: string): void {
     if (!this.#directories.has(path)) throw failure('ENOENT', path)
     for (const name of this.#directories) if (parentOf(name) === path) this.#durableDirectories.add(name)
     for (const name of this.#durableDirectories) {
@@ -168,27 +208,30 @@ export class SimulatedFileSystem implements FileSystem {
     }
   }
 
-  async rename(from: string, to: string): Promise<void> {
-    this.check('rename', from)
-    const file = this.#files.get(from)
-    if (file === undefined) throw failure('ENOENT', from)
-    this.#files.delete(from)
-    this.#files.set(to, file)
+  rename(from: string, to: string): Promise<void> {
+    return this.perform('rename', from, 0, () => {
+      const file = this.#files.get(from)
+      if (file === undefined) throw failure('ENOENT', from)
+      this.#files.delete(from)
+      this.#files.set(to, file)
+    })
   }
 
-  async removeFile(path: string): Promise<void> {
-    this.check('removeFile', path)
-    if (!this.#files.delete(path)) throw failure('ENOENT', path)
+  removeFile(path: string): Promise<void> {
+    return this.perform('removeFile', path, 0, () => {
+      if (!this.#files.delete(path)) throw failure('ENOENT', path)
+    })
   }
 
-  async removeTree(path: string): Promise<void> {
-    this.check('removeTree', path)
-    for (const name of this.#files.keys()) {
-      if (name === path || name.startsWith(`${path}/`)) this.#files.delete(name)
-    }
-    for (const name of this.#directories) {
-      if (name === path || name.startsWith(`${path}/`)) this.#directories.delete(name)
-    }
+  removeTree(path: string): Promise<void> {
+    return this.perform('removeTree', path, 0, () => {
+      for (const name of this.#files.keys()) {
+        if (name === path || name.startsWith(`${path}/`)) this.#files.delete(name)
+      }
+      for (const name of this.#directories) {
+        if (name === path || name.startsWith(`${path}/`)) this.#directories.delete(name)
+      }
+    })
   }
 
   async exists(path: string): Promise<boolean> {
@@ -218,6 +261,10 @@ class SimulatedFile {
   #shared = false
   /** Pages changed since the last sync. */
   readonly #dirty = new Set<number>()
+  /** Pages that a failed sync has left behind: no later one writes them, unless they are changed again. */
+  readonly #forgotten = new Set<number>()
+  /** The lowest length it was cut to since the last sync. */
+  #cutTo = Infinity
 
   /** Of its own, to look at and to change. */
   get bytes(): Uint8Array<ArrayBuffer> {
@@ -239,7 +286,7 @@ class SimulatedFile {
   /** Another file of the same content, all of it durable. */
   durableTwin(): SimulatedFile {
     const twin = new SimulatedFile()
-    const isSynced = this.#dirty.size === 0 && this.#durable.length === this.length
+    const isSynced = this.#dirty.size + this.#forgotten.size === 0 && this.#durable.length === this.length
     twin.length = this.length
     twin.#bytes = this.#bytes
     twin.#durable = isSynced ? this.#durable : this.content()
@@ -262,27 +309,23 @@ class SimulatedFile {
     const from = Math.min(length, this.length)
     this.#bytes.fill(0, from)
     this.#touch(from, Math.max(length, this.length))
+    if (length < this.length) this.#cutTo = Math.min(this.#cutTo, length)
     this.length = length
   }
 
   sync(): void {
     this.#unshare()
-    if (this.#durable.length !== this.length) {
-      const resized = new Uint8Array(this.length)
-      resized.set(this.#durable.subarray(0, this.length))
-      this.#durable = resized
+    if (this.#cutTo < Infinity || this.#durable.length !== this.length) {
+      this.#durable = this.#resized(this.#cutTo, this.length)
     }
-    for (const page of this.#dirty) {
-      const start = page * PAGE_BYTES
-      // It may have been cut off since.
-      if (start >= this.length) continue
-      this.#durable.set(this.#bytes.subarray(start, Math.min(start + PAGE_BYTES, this.length)), start)
-    }
+    for (const page of this.#dirty) this.#copyPage(page, PAGE_BYTES, this.#durable)
     this.#dirty.clear()
+    this.#cutTo = Infinity
   }
 
   /** As on Linux: pages that could not be written count as written from now on, and can be read. */
   syncFailed(): void {
+    for (const page of this.#dirty) this.#forgotten.add(page)
     this.#dirty.clear()
   }
 
@@ -295,30 +338,54 @@ class SimulatedFile {
       this.#bytes.fill(0, start, end)
       this.#bytes.set(this.#durable.subarray(start, end), start)
     }
-  }
-
-  #touch(from: number, to: number): void {
-    for (let page = Math.floor(from / PAGE_BYTES); page * PAGE_BYTES < to; page++) this.#dirty.add(page)
+    this.#forgotten.clear()
   }
 
   afterPowerCut(random: Random): SimulatedFile {
     const disk = new SimulatedFile()
-    // The length is metadata: it may have reached the disk before the pages, or not at all.
-    const length = random.below(2) === 0 ? this.length : this.#durable.length
-    const content = new Uint8Array(length)
-    content.set(this.#durable.subarray(0, length))
-    const all = random.below(4)
-    for (const page of this.#dirty) {
-      const keep = all === 0 ? 0 : all === 1 ? PAGE_BYTES : random.below(2) * PAGE_BYTES
-      const start = page * PAGE_BYTES
-      if (start >= length) continue
-      // A page may also be torn, on the border of a sector.
-      const size = keep === 0 ? random.below(9) * 512 * random.below(2) : keep
-      content.set(this.#bytes.subarray(start, Math.min(start + size, length)), start)
+    // Length and cuts are metadata: they may have reached the disk before the pages, or not at all.
+    const isMetadataNew = random.below(2) === 0
+    const content = isMetadataNew ? this.#resized(this.#cutTo, this.length) : this.#durable.slice()
+    const all = random.below(5)
+    for (const page of [...this.#dirty, ...this.#forgotten].sort((a, b) => a - b)) {
+      // What was written where a cut is not on the disk lies elsewhere on it.
+      if (!isMetadataNew && (page + 1) * PAGE_BYTES > this.#cutTo) continue
+      if (all === 0) continue
+      const kept = all === 1 ? PAGE_BYTES : random.below(2) * PAGE_BYTES
+      // A page may also be torn, on the border of a sector, or sector by sector.
+      if (kept === 0 && all === 2) this.#copySectors(page, random, content)
+      else this.#copyPage(page, kept === 0 ? random.below(9) * SECTOR_BYTES * random.below(2) : kept, content)
     }
     disk.write(content, 0)
     disk.sync()
     return disk
+  }
+
+  #touch(from: number, to: number): void {
+    for (let page = Math.floor(from / PAGE_BYTES); page * PAGE_BYTES < to; page++) {
+      this.#dirty.add(page)
+      this.#forgotten.delete(page)
+    }
+  }
+
+  #copySectors(page: number, random: Random, to: Uint8Array): void {
+    const end = Math.min((page + 1) * PAGE_BYTES, to.length, this.length)
+    for (let at = page * PAGE_BYTES; at < end; at += SECTOR_BYTES) {
+      if (random.below(2) === 0) to.set(this.#bytes.subarray(at, Math.min(at + SECTOR_BYTES, end)), at)
+    }
+  }
+
+  #copyPage(page: number, size: number, to: Uint8Array): void {
+    const start = page * PAGE_BYTES
+    const end = Math.min(start + size, to.length, this.length)
+    if (start < end) to.set(this.#bytes.subarray(start, end), start)
+  }
+
+  /** What is durable, cut and then grown with zeros. */
+  #resized(cutTo: number, length: number): Uint8Array<ArrayBuffer> {
+    const resized = new Uint8Array(length)
+    resized.set(this.#durable.subarray(0, Math.min(cutTo, length)))
+    return resized
   }
 
   #unshare(): void {
@@ -347,31 +414,28 @@ class SimulatedHandle implements FileHandle {
     this.#file = file
   }
 
-  async read(into: Uint8Array, position: number): Promise<number> {
-    this.#system.check('read', this.#path, into.length)
-    return this.#file.read(into, position)
+  read(into: Uint8Array, position: number): Promise<number> {
+    return this.#system.perform('read', this.#path, into.length, () => {
+      return this.#file.read(into, position)
+    })
   }
 
-  async write(bytes: Uint8Array, position: number): Promise<number> {
-    const length = this.#system.check('write', this.#path, bytes.length)
-    this.#file.write(bytes.subarray(0, length), position)
-    return length
+  write(bytes: Uint8Array, position: number): Promise<number> {
+    return this.#system.perform('write', this.#path, bytes.length, (length) => {
+      this.#file.write(bytes.subarray(0, length), position)
+      return length
+    })
   }
 
-  async sync(): Promise<void> {
-    let isDone: boolean
-    try {
-      isDone = this.#system.check('sync', this.#path) >= 0
-    } catch (cause) {
-      this.#file.syncFailed()
-      throw cause
+  sync(): Promise<void> {
+    const sync = (done: number): void => {
+      if (done >= 0) this.#file.sync()
     }
-    if (isDone) this.#file.sync()
+    return this.#system.perform('sync', this.#path, 0, sync, () => this.#file.syncFailed())
   }
 
-  async truncate(length: number): Promise<void> {
-    this.#system.check('truncate', this.#path)
-    this.#file.truncate(length)
+  truncate(length: number): Promise<void> {
+    return this.#system.perform('truncate', this.#path, 0, () => this.#file.truncate(length))
   }
 
   async size(): Promise<number> {
