@@ -322,6 +322,7 @@ export class Worker {
         }
         this.#commits++
         this.#options.state.checkpointIfDue()
+        await this.#options.state.relieve()
         return
       }
       case 'refused':

@@ -57,8 +57,8 @@ export interface CheckpointedStore {
   readonly prefix: string
   /** Prefix of those that {@link open} takes in; absent: all. The others are read, and verified, when they are needed. */
   readonly openPrefix?: string
-  /** Lets go of pages not needed since `cycle` until about `bytes` are free; resolves to how many were. */
-  evict(bytes: number, cycle: number): number
+  /** Lets go of saved pages not needed since `cycle` until about `bytes` are free; how many were. Absent: all stays. */
+  evict?(bytes: number, cycle: number): number
   /** Storage ranges [from, to) of pages that expired since they were written. */
   expiredRanges(): { readonly from: string; readonly to: string }[]
 }

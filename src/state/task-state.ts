@@ -202,7 +202,7 @@ export class TaskState implements TaskStores {
       appends.push({ topic: open.topic, partition: this.partition, batches: changelog.finish() })
     }
     this.#underWay = underWay
-    this.#evict()
+    this.evict()
     return appends
   }
 
@@ -391,7 +391,7 @@ export class TaskState implements TaskStores {
       }
     }
     for (const { store } of stores) store.restored()
-    this.#evict()
+    this.evict()
     if (this.#state === 'restoring') this.#state = 'open'
   }
 
@@ -458,14 +458,7 @@ export class TaskState implements TaskStores {
     const { log } = this.#host
     const { store, topic } = open
     const from = Math.max(at, log.ends(topic, this.partition).logStart)
-    const slice = await log.read(
-      topic,
-      this.partition,
-      from,
-      READ_BYTES_MAX,
-      'read_committed',
-      memory.bytes,
-    )
+    const slice = await log.read(topic, this.partition, from, READ_BYTES_MAX, 'read_committed', memory.bytes)
     memory.arrays.reset()
     const records = walkRecords(slice.bytes, from, slice.aborted, memory.arrays)
     const { bytes, keyStarts, keyEnds, valueStarts, valueEnds } = records
@@ -510,17 +503,26 @@ export class TaskState implements TaskStores {
     if (source === null || this.#host.memoryBytes() <= memoryBytesMax) return
     this.#cycle++
     await this.#host.checkpoint()
-    this.#evict()
+    this.evict()
+  }
+
+  /** Memory of the stores that let go of what is saved. */
+  get evictableBytes(): number {
+    let bytes = 0
+    for (const { store } of this.#stores.values()) {
+      if (store.checkpoint.evict !== undefined) bytes += store.checkpoint.memoryBytes()
+    }
+    return bytes
   }
 
   /** Between two cycles nothing is in use: a bounded cache lets go of its oldest pages. */
-  #evict(): void {
+  evict(): void {
     if (this.#host.source === null) return
     this.#reportMemory()
     let excess = this.#host.memoryBytes() - this.#host.memoryBytesMax
     if (excess <= 0) return
     for (const { store } of this.#stores.values()) {
-      if (excess > 0) excess -= store.checkpoint.evict(excess, this.#cycle)
+      if (excess > 0) excess -= store.checkpoint.evict?.(excess, this.#cycle) ?? 0
     }
     this.#reportMemory()
   }

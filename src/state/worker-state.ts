@@ -59,6 +59,8 @@ const BUILD_SHARE_MAX = 0.1
 /** Work on a checkpoint before the event loop gets a turn; the second while more than enough waits for one. */
 const STEP_MS = 5
 const STEP_MS_BEHIND = 25
+/** By how much memory may be over its bound before work waits. */
+const MEMORY_SLACK = 0.25
 /** How many reasons of dropped checkpoints are kept. */
 const REASONS_MAX = 20
 
@@ -171,6 +173,26 @@ export class WorkerState {
     if (ageMs < pauseMs || (ageMs < intervalMs && records < replayRecordsMax)) return
     // A failure gives up every open task: they show it.
     this.checkpoint().catch(() => {})
+  }
+
+  /**
+   * Call between cycles. Where memory is over its bound, and what is over isn't saved yet, waits for a checkpoint
+   * and lets go of what it saved: a state larger than memory is worked on at the storage's speed.
+   */
+  async relieve(): Promise<void> {
+    const { memoryBytesMax } = this.#options
+    const excess = this.#memoryBytes - memoryBytesMax * (1 + MEMORY_SLACK)
+    if (this.#storage === null || this.#failure !== null || excess <= 0) return
+    let evictable = 0
+    for (const task of this.#tasks.values()) evictable += task.evictableBytes
+    if (evictable < excess) return
+    try {
+      await this.checkpoint()
+    } catch {
+      // It gives up every open task: they show it.
+      return
+    }
+    for (const task of this.#tasks.values()) task.evict()
   }
 
   /** Saves everything committed so far; resolves when it is written. Open cycles go on meanwhile. */

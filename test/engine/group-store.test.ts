@@ -218,6 +218,21 @@ plainTest('a start reads the directory of the pages and none of them', async () 
   expect(await bench.found()).toEqual(expected)
 })
 
+plainTest('a state larger than memory stays within its bound', async () => {
+  const bound = 300_000
+  const bench = new Bench(1, bound)
+  await bench.start()
+  let expected = new Map<string, number>()
+  for (let i = 0; i < 40; i++) {
+    expected = await bench.work(expected)
+    await bench.commit(bench.task.flush())
+    await bench.worker.relieve()
+    expect(bench.worker.metrics.memoryBytes).toBeLessThan(bound * 1.25)
+  }
+  expect(bench.store.pages.absent).toBeGreaterThan(0)
+  expect(await bench.found()).toEqual(expected)
+})
+
 plainTest('more keys with one hash than a page holds are refused', () => {
   const pages = new GroupPages([0])
   expect(() => {

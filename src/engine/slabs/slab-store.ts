@@ -264,10 +264,6 @@ export class SlabStore implements ManagedStore, CheckpointedStore {
     this.#checksumsOf(slab)[page] = checksumOf(value)
   }
 
-  evict(): number {
-    return 0
-  }
-
   expiredRanges(): { readonly from: string; readonly to: string }[] {
     const belowMs = this.expiredBelowMs
     if (belowMs === this.#clearedBelowMs) return []
