@@ -10,7 +10,7 @@ export type {
   SqlOptions,
 } from './runtime/millrace.ts'
 export type { NewData } from './runtime/data.ts'
-export type { QueryCounters, QueryStatus } from './runtime/query-status.ts'
+export type { PushQueryStatus, QueryCounters, QueryStatus } from './runtime/query-status.ts'
 export { HttpSchemaRegistry, type HttpSchemaRegistryOptions } from './runtime/http-schema-registry.ts'
 export type {
   RegisteredSchema,

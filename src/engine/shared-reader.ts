@@ -47,16 +47,26 @@ export class ReadSlice {
  * collector has nothing to do (W1 1.8 to 2.7 M records per CPU second).
  */
 class SliceMemory {
-  readonly bytes = new Uint8Array(SLICE_BYTES_BEHIND)
+  readonly bytes: Uint8Array<ArrayBuffer>
   /** The records' columns and the decoded vectors. */
-  readonly arrays = new ArrayArena(COLUMN_BYTES)
+  readonly arrays: ArrayArena
+
+  constructor(sliceBytes: number) {
+    this.bytes = new Uint8Array(sliceBytes)
+    this.arrays = new ArrayArena(Math.min(sliceBytes, COLUMN_BYTES))
+  }
 }
 
 class SlicePool {
   readonly #free: SliceMemory[] = []
+  readonly #sliceBytes: number
+
+  constructor(sliceBytes: number) {
+    this.#sliceBytes = sliceBytes
+  }
 
   take(): SliceMemory {
-    return this.#free.pop() ?? new SliceMemory()
+    return this.#free.pop() ?? new SliceMemory(this.#sliceBytes)
   }
 
   give(memory: SliceMemory): void {
@@ -84,11 +94,19 @@ export class SharedReader {
   readonly #log: Log
   readonly #formatOf: (name: FormatName) => Format | undefined
   readonly #sources = new Map<string, SharedSource>()
-  readonly #pool = new SlicePool()
+  readonly #pool: SlicePool
+  readonly #sliceBytesMax: number
 
-  constructor(log: Log, formatOf: (name: FormatName) => Format | undefined) {
+  /** @param sliceBytesMax  what is read at a time by those who are behind; a larger batch is read all the same */
+  constructor(
+    log: Log,
+    formatOf: (name: FormatName) => Format | undefined,
+    sliceBytesMax = SLICE_BYTES_BEHIND,
+  ) {
     this.#log = log
     this.#formatOf = formatOf
+    this.#sliceBytesMax = sliceBytesMax
+    this.#pool = new SlicePool(sliceBytesMax)
   }
 
   /** Declares which columns of a source somebody reads. Columns are never taken back. */
@@ -139,8 +157,8 @@ export class SharedReader {
 
   #begin(shared: SharedSource, topic: string, partition: number, fromOffset: number): BegunRead {
     const memory = this.#pool.take()
-    const bytesMax = shared.bytesMax.get(partition) ?? SLICE_BYTES_FIRST
-    if (bytesMax < SLICE_BYTES_BEHIND) shared.bytesMax.set(partition, bytesMax * 4)
+    const bytesMax = Math.min(this.#sliceBytesMax, shared.bytesMax.get(partition) ?? SLICE_BYTES_FIRST)
+    if (bytesMax < this.#sliceBytesMax) shared.bytesMax.set(partition, bytesMax * 4)
     const reading = readRecords(this.#log, topic, partition, fromOffset, memory, bytesMax)
     // Whoever reads these records sees the failure; nobody may come.
     reading.catch(() => {})

@@ -63,6 +63,7 @@ import { booleanSetting, settingOr, settingsFrom } from './settings.ts'
 import { RecordPrinter } from './printed-record.ts'
 import type { ConsumedRecord, PrintedRecord, StatementResult } from './statement-result.ts'
 import { StatementRunner, type Session, type StatementHost } from './statement-runner.ts'
+import { SubscriberMemory } from './subscriber-memory.ts'
 import { registerFunctions, type UserFunction } from './user-functions.ts'
 import { consumeTopic, rowsUpToEnd, type ConsumeOptions } from './topic-reader.ts'
 
@@ -79,7 +80,10 @@ export interface MillraceOptions {
   readonly transactionBytesMax?: number
   /** `fsync` (default): a commit survives power loss. `os`: it survives the end of the process. */
   readonly durability?: 'fsync' | 'os'
-  /** One budget for caches and stores. Default 256 MiB. */
+  /**
+   * One budget: half of it for caches and stores, an eighth for rows that wait for the consumers of push queries.
+   * Default 256 MiB.
+   */
   readonly memoryBytesMax?: number
   /**
    * Functions of one's own, beside the dialect's. A stored query whose function is missing, or gives another
@@ -328,6 +332,11 @@ export class Millrace {
     return this.#host.queries()
   }
 
+  /** Push queries that run, in order of their start. */
+  pushQueries(): readonly PushQueryStatus[] {
+    return this.#host.pushQueries()
+  }
+
   /** Figures of the engine: durations of the last commits, in ms, oldest first. */
   get commitMs(): readonly number[] {
     return this.#host.worker.commitMs
@@ -407,6 +416,7 @@ class LogHost implements StatementHost {
   readonly #state: WorkerState
   /** Running push queries and their statements. */
   readonly #streams = new Map<RowStream, string>()
+  readonly #subscriberMemory: SubscriberMemory
   #owner: CommitOwner
   readonly #asserted: AssertedRows
   readonly #onProblem: (queryId: string, problem: QueryProblem) => void
@@ -428,6 +438,7 @@ class LogHost implements StatementHost {
     readonly random: Random
     readonly functions: FunctionLibrary
     readonly owner: CommitOwner
+    readonly subscriberMemory: SubscriberMemory
     readonly onProblem: (queryId: string, problem: QueryProblem) => void
   }) {
     this.log = parts.log
@@ -441,6 +452,7 @@ class LogHost implements StatementHost {
     this.functions = parts.functions
     this.#owner = parts.owner
     this.#onProblem = parts.onProblem
+    this.#subscriberMemory = parts.subscriberMemory
     this.producer = parts.log.producer()
     this.#asserted = new AssertedRows(parts.log, parts.formatOf, parts.clock)
   }
@@ -451,6 +463,7 @@ class LogHost implements StatementHost {
     functions: FunctionLibrary,
   ): Promise<LogHost> {
     const { clock = systemClock, random = systemRandom, dataDirectory } = options
+    const { memoryBytesMax = 256 * 1024 * 1024 } = options
     const inMemory = dataDirectory === undefined
     const fileSystem = options.fileSystem ?? (inMemory ? new MemoryFileSystem() : nodeFileSystem)
     const directory = dataDirectory ?? '/memory'
@@ -489,7 +502,7 @@ class LogHost implements StatementHost {
         fileSystem,
         clock,
         epoch: (await log.claim(STATE_OWNER)).epoch,
-        memoryBytesMax: Math.floor((options.memoryBytesMax ?? 256 * 1024 * 1024) / 2),
+        memoryBytesMax: Math.floor(memoryBytesMax / 2),
       })
       close = () => state.close().finally(() => log.close())
       const worker = new Worker({
@@ -523,6 +536,7 @@ class LogHost implements StatementHost {
         random,
         functions,
         owner,
+        subscriberMemory: new SubscriberMemory(Math.floor(memoryBytesMax / 8)),
         onProblem,
       })
       close = () => host.close()
@@ -644,7 +658,11 @@ class LogHost implements StatementHost {
   }
 
   pushQueries(): readonly PushQueryStatus[] {
-    return [...this.#streams].map(([stream, statement]) => ({ id: stream.queryId, statement }))
+    return [...this.#streams].map(([stream, statement]) => ({
+      id: stream.queryId,
+      statement,
+      queuedBytes: stream.queuedBytes,
+    }))
   }
 
   async endPushQuery(id: string): Promise<boolean> {
@@ -678,8 +696,13 @@ class LogHost implements StatementHost {
       schema,
       queryId,
       source: run,
-      onClose: () => this.#streams.delete(stream),
+      queueBytesMax: () => this.#subscriberMemory.shareBytes,
+      onClose: () => {
+        this.#streams.delete(stream)
+        this.#subscriberMemory.closed()
+      },
     })
+    this.#subscriberMemory.opened()
     this.#streams.set(stream, query.statement)
     return stream
   }

@@ -30,6 +30,9 @@ export interface PushQueryOptions {
 
 /** How often a query whose streams may fall silent looks at the clock. */
 const IDLE_LOOK_MS = 200
+/** Read at a time: all rows of a slice are in memory at once, and there may be many push queries. */
+const SLICE_BYTES = 128 << 10
+
 /** How many problems a query tells of. */
 const PROBLEM_SAMPLES = 100
 
@@ -88,7 +91,7 @@ export class PushQueryRun implements RowSource {
       },
     })
     this.#stores.push(...byPartition.values())
-    this.#feed = new InputFeed(this.#run, log, new SharedReader(log, formatOf), {
+    this.#feed = new InputFeed(this.#run, log, new SharedReader(log, formatOf, SLICE_BYTES), {
       committed: [],
       reset: options.reset,
       clock: options.clock,
@@ -116,6 +119,7 @@ export class PushQueryRun implements RowSource {
         await this.#run.flush()
         for (const stores of this.#stores) stores.commit()
         for (const row of this.#results.splice(0)) {
+          if (sink.isFull) await sink.ready()
           if (left-- > 0) sink.push(row.values, row.timestampMs, row.isDeletion)
         }
         await sink.ready()

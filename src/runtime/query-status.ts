@@ -20,6 +20,8 @@ export interface QueryStatus {
 export interface PushQueryStatus {
   readonly id: string
   readonly statement: string
+  /** About what the rows that wait for its consumer hold; a consumer that is slow holds nobody else up. */
+  readonly queuedBytes: number
 }
 
 /** Since this process opened the directory. */

@@ -15,6 +15,8 @@ export interface RowSource {
 export interface RowSink {
   /** @param isDeletion  the row of that key is gone (tables); the value columns are then null */
   push(row: Row, timestampMs: number, isDeletion: boolean): void
+  /** Whether the queue has no more room: then {@link ready} is to be awaited. */
+  readonly isFull: boolean
   /** Resolves when the queue has room again. */
   ready(): Promise<void>
 }
@@ -39,7 +41,7 @@ export class RowStream<T = RowObject> implements AsyncIterable<T> {
   readonly schema: Schema
   readonly queryId: string
   readonly #source: RowSource
-  readonly #queueBytesMax: number
+  readonly #queueBytesMax: () => number
   readonly #stop = new AbortController()
   /** Rows that came since the consumer last ran out, in order. */
   #queue: StreamedRow[] = []
@@ -57,15 +59,21 @@ export class RowStream<T = RowObject> implements AsyncIterable<T> {
     readonly schema: Schema
     readonly queryId: string
     readonly source: RowSource
-    readonly queueBytesMax?: number
+    /** Asked whenever the queue might be full. */
+    readonly queueBytesMax?: () => number
     /** Called once, when the query has ended for whatever reason. */
     readonly onClose?: () => void
   }) {
     this.schema = options.schema
     this.queryId = options.queryId
     this.#source = options.source
-    this.#queueBytesMax = options.queueBytesMax ?? 4 * 1024 * 1024
+    this.#queueBytesMax = options.queueBytesMax ?? (() => 4 * 1024 * 1024)
     this.#onClose = options.onClose ?? (() => {})
+  }
+
+  /** About what the rows that wait for the consumer hold. */
+  get queuedBytes(): number {
+    return this.#queueBytes
   }
 
   /** The rows as an Observable; subscribing consumes. */
@@ -110,7 +118,7 @@ export class RowStream<T = RowObject> implements AsyncIterable<T> {
         const row = this.#take()
         if (row !== undefined) {
           this.#queueBytes -= estimatedBytes(row)
-          if (this.#queueBytes < this.#queueBytesMax) this.#wake('reader')
+          if (this.#queueBytes < this.#queueBytesMax()) this.#wake('reader')
           yield row
         } else if (this.#failure !== null) {
           throw this.#failure.error
@@ -152,7 +160,11 @@ export class RowStream<T = RowObject> implements AsyncIterable<T> {
       )
     }
     this.#state = 'running'
+    const isFull = (): boolean => this.#queueBytes >= this.#queueBytesMax() && !this.#stop.signal.aborted
     const sink: RowSink = {
+      get isFull() {
+        return isFull()
+      },
       push: (values, timestampMs, isDeletion) => {
         if (this.#stop.signal.aborted) return
         const row = { values, timestampMs, isDeletion }
@@ -161,7 +173,7 @@ export class RowStream<T = RowObject> implements AsyncIterable<T> {
         this.#wake('consumer')
       },
       ready: async () => {
-        while (this.#queueBytes >= this.#queueBytesMax && !this.#stop.signal.aborted) {
+        while (isFull()) {
           await new Promise<void>((resolve) => (this.#wakeReader = resolve))
         }
       },

@@ -1,7 +1,7 @@
 import type { Breakage } from '../base/broken-build.ts'
 
 /** Builds that the battery must catch. */
-export const BREAKAGES: Readonly<Record<string, Breakage>> = {
+export const BREAKAGES = {
   'untold-records': {
     file: 'engine/worker.ts',
     from: '...outputs, ...entries]',
@@ -27,4 +27,4 @@ export const BREAKAGES: Readonly<Record<string, Breakage>> = {
     from: 'reason.length > REASON_LENGTH_MAX',
     to: 'reason.length > Infinity',
   },
-}
+} satisfies Readonly<Record<string, Breakage>>

@@ -7,7 +7,7 @@ import { breakBuild } from '../base/broken-build.ts'
 import { BREAKAGES } from './breakages.ts'
 
 const chosen = batteryArguments(3000, [], Object.keys(BREAKAGES))
-if (chosen.break !== null) breakBuild(BREAKAGES[chosen.break]!)
+if (chosen.break !== null) breakBuild(BREAKAGES[chosen.break as keyof typeof BREAKAGES])
 const { runPoison } = await import('./battery.ts')
 let shown = 0
 const report = await runPoison({

@@ -8,7 +8,7 @@ import { BREAKAGES } from './breakages.ts'
 
 test(
   'records nothing can be made of are told of once, and good ones come out as without them, also after kills',
-  { timeout: 120_000 },
+  { timeout: 240_000 },
   async () => {
     const faults: string[] = []
     const report = await runPoison({ seed: 1, count: 500, kills: 3, onFault: (line) => faults.push(line) })
@@ -20,18 +20,17 @@ test(
   },
 )
 
-test.concurrent.each(Object.keys(BREAKAGES))(
-  'a build with %s is caught',
-  { timeout: 60_000 },
-  async (name) => {
-    const main = join(import.meta.dirname, 'main.ts')
-    const ended = await new Promise<{ readonly code: unknown; readonly out: string }>((resolve) => {
-      execFile(process.execPath, [main, '--break', name, '--count', '1'], (error, out) =>
-        resolve({ code: error?.code ?? 0, out }),
-      )
-    })
-    expect(ended.out).toMatch(/, lost \d+, doubled \d+, wrong \d+\n$/)
-    expect(ended.out).not.toMatch(/, lost 0, doubled 0, wrong 0\n$/)
-    expect(ended.code).toBe(1)
-  },
-)
+/** The others are for `--break`. */
+const SHOWN: readonly (keyof typeof BREAKAGES)[] = ['untold-records', 'told-out-of-order']
+
+test.each(SHOWN)('a build with %s is caught', { timeout: 240_000 }, async (name) => {
+  const main = join(import.meta.dirname, 'main.ts')
+  const ended = await new Promise<{ readonly code: unknown; readonly out: string }>((resolve) => {
+    execFile(process.execPath, [main, '--break', name, '--count', '1'], (error, out) =>
+      resolve({ code: error?.code ?? 0, out }),
+    )
+  })
+  expect(ended.out).toMatch(/, lost \d+, doubled \d+, wrong \d+\n$/)
+  expect(ended.out).not.toMatch(/, lost 0, doubled 0, wrong 0\n$/)
+  expect(ended.code).toBe(1)
+})

@@ -18,7 +18,7 @@ function streamOf(source: RowSource, queueBytesMax?: number): { stream: RowStrea
     queryId: 'q',
     source,
     onClose: () => closed++,
-    ...(queueBytesMax === undefined ? {} : { queueBytesMax }),
+    ...(queueBytesMax === undefined ? {} : { queueBytesMax: () => queueBytesMax }),
   })
   return { stream, closed: () => closed }
 }
