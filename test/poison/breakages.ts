@@ -12,11 +12,6 @@ export const BREAKAGES = {
     from: 'return this.#unreadable.splice(0)',
     to: 'return this.#unreadable.slice(0)',
   },
-  'told-out-of-order': {
-    file: 'engine/input-feed.ts',
-    from: 'waiting.unreadable = left',
-    to: 'waiting.unreadable = waiting.unreadable.slice(waiting.unreadable.length - left.length)',
-  },
   'any-event-time': {
     file: 'engine/source-decoder.ts',
     from: 'if (timestampMs < 0)',
