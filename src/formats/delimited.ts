@@ -4,7 +4,7 @@ import { assert, AssertionFailure } from '../base/assert.ts'
 import type { FormatSpec } from '../plan/data-source.ts'
 import type { Column } from '../plan/schema.ts'
 import { printType, type SqlType } from '../plan/sql-type.ts'
-import { canonicalBigint, type Row, type SqlValue } from '../plan/sql-value.ts'
+import { canonicalBigint, isInt32, isTimestamp, type Row, type SqlValue } from '../plan/sql-value.ts'
 import type { ByteWriter } from './byte-writer.ts'
 import { nullVector, setValue } from './column-vectors.ts'
 import { fitsDecimal, parseDecimal } from './fit-decimal.ts'
@@ -181,7 +181,9 @@ function parseField(field: string, type: SqlType): SqlValue | undefined {
     case 'DATE':
     case 'TIMESTAMP': {
       const value = parseLong(field)
-      return value === undefined ? undefined : Number(value)
+      if (value === undefined) return undefined
+      const isIn = type.kind === 'TIMESTAMP' ? isTimestamp(value) : isInt32(value)
+      return isIn ? value : undefined
     }
     case 'DOUBLE':
       return parseJavaDouble(field)

@@ -1,7 +1,7 @@
 import { unreachable } from '../base/assert.ts'
 import { parseJavaDouble } from '../base/java-double.ts'
 import { printType, type SqlType } from '../plan/sql-type.ts'
-import { canonicalBigint, type SqlValue } from '../plan/sql-value.ts'
+import { canonicalBigint, isInt32, isTimestamp, type SqlValue } from '../plan/sql-value.ts'
 import { fitsDecimal, parseDecimal } from './fit-decimal.ts'
 import {
   isJsonArray,
@@ -45,8 +45,11 @@ export function coerceJson(node: JsonNode, type: SqlType, path: JsonPath): SqlVa
       return bigintOf(node, type, path)
     case 'TIME':
     case 'DATE':
-    case 'TIMESTAMP':
-      return Number(bigintOf(node, type, path))
+    case 'TIMESTAMP': {
+      const value = bigintOf(node, type, path)
+      if (type.kind === 'TIMESTAMP' ? isTimestamp(value) : isInt32(value)) return value
+      throw mismatch(node, type, path)
+    }
     case 'DOUBLE':
       if (node instanceof JsonNumber) return Number(node.token)
       if (typeof node === 'string') {

@@ -503,10 +503,13 @@ function actionOf(type: SqlType, isWanted: boolean): MemberAction {
     case 'INTEGER':
       return isWanted ? WANTED_INTEGER : NUMBER
     case 'BIGINT':
+      return isWanted ? WANTED_BIGINT : NUMBER
+    // Not every number is one of these, so all are looked at; one that isn't wanted is stored nowhere.
     case 'TIME':
     case 'DATE':
+      return WANTED_INTEGER
     case 'TIMESTAMP':
-      return isWanted ? WANTED_BIGINT : NUMBER
+      return WANTED_BIGINT
     case 'STRING':
       return isWanted ? WANTED_TEXT : TEXT
     case 'BOOLEAN':

@@ -1,7 +1,7 @@
 import type Big from 'big.js'
 import { unreachable } from '../base/assert.ts'
 import { printType, type SqlType } from '../plan/sql-type.ts'
-import { canonicalBigint, type SqlValue } from '../plan/sql-value.ts'
+import { canonicalBigint, isTimestamp, type SqlValue } from '../plan/sql-value.ts'
 import { fitsDecimal } from './fit-decimal.ts'
 import { SchemaError, type WireField, type WireKind, type WireType } from './wire-type.ts'
 
@@ -214,6 +214,12 @@ function orNull(convert: Convert): Convert {
 
 function textOf(value: SqlValue): string {
   return String(value as number | bigint | boolean)
+}
+
+/** @throws WireMismatch there is no TIMESTAMP so far away */
+export function timestampOf(epochMs: number | bigint): number {
+  if (isTimestamp(epochMs)) return epochMs
+  throw new WireMismatch(`${epochMs} is out of the range of TIMESTAMP`)
 }
 
 /** A whole number of up to 64 bits in its canonical form. */

@@ -12,6 +12,7 @@ import {
   parseTimestamp,
   timestampText,
   timeText,
+  checkedTimestamp,
 } from './iso-time.ts'
 import { doubleToBigint, doubleToInt } from './java-narrowing.ts'
 import { javaTextFunction } from './java-text.ts'
@@ -121,7 +122,7 @@ function conversion(from: SqlType, to: SqlType): (value: SqlValue) => SqlValue {
       return (value) => parseBase64(value as string)
     case 'TIMESTAMP':
       return from.kind === 'DATE'
-        ? (value) => (value as number) * DAY_MS
+        ? (value) => checkedTimestamp((value as number) * DAY_MS)
         : (value) => parseTimestamp(value as string)
     case 'DATE':
       return from.kind === 'TIMESTAMP'

@@ -3,6 +3,8 @@
  * proleptic Gregorian calendar, UTC.
  */
 
+import { isInt32, isTimestamp } from '../plan/sql-value.ts'
+
 export const DAY_MS = 86_400_000
 
 /**
@@ -111,6 +113,18 @@ export function epochDays(year: number, month: number, day: number): number {
   const dayOfYear = Math.floor((153 * (monthOfYear + (monthOfYear > 2 ? -3 : 9)) + 2) / 5)
   const dayOfEra = yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear
   return era * 146097 + dayOfEra - 719468 + (day - 1)
+}
+
+/** @throws RangeError there is no such TIMESTAMP */
+export function checkedTimestamp(epochMs: number | bigint): number {
+  if (isTimestamp(epochMs)) return epochMs
+  throw new RangeError(`${epochMs} is out of the range of TIMESTAMP.`)
+}
+
+/** @throws RangeError there is no such DATE */
+export function checkedDate(epochDays: number | bigint): number {
+  if (isInt32(epochDays)) return epochDays
+  throw new RangeError(`${epochDays} is out of the range of DATE.`)
 }
 
 export function isLeapYear(year: number): boolean {

@@ -65,6 +65,48 @@ describe('->* selects the fields of what', () => {
   })
 })
 
+describe('dates and times beyond their range do not stop a query', () => {
+  const T = (format: string): string =>
+    `CREATE STREAM t (k INT, d DATE, m TIME, ts TIMESTAMP) WITH (kafka_topic='t', value_format='${format}', partitions=1);`
+
+  test.each([
+    ['JSON', '{"K":1,"D":99999999999}'],
+    ['JSON', '{"K":1,"M":"-99999999999"}'],
+    ['JSON', '{"K":1,"TS":8640000000000001}'],
+    ['JSON', '{"K":1,"TS":9223372036854775807}'],
+    ['DELIMITED', '1,2147483648,,'],
+    ['DELIMITED', '1,,,-9223372036854775808'],
+  ])('%s %s cannot be read, the next record can', async (format, value) => {
+    const driver = new TestDriver()
+    await driver.sql(`${T(format)} CREATE STREAM o WITH (value_format='AVRO') AS SELECT * FROM t;`)
+    await driver.produce('t', { value })
+    await driver.produce('t', { value: format === 'JSON' ? '{"K":2}' : '2,-2147483648,5,8640000000000000' })
+    expect(driver.problems.map((p) => p.kind)).toEqual(['undecodable'])
+    expect(recordsOf(driver, 'O')).toHaveLength(1)
+  })
+
+  test('an expression that leaves the range is null', async () => {
+    const driver = new TestDriver()
+    await driver.sql(`${S} CREATE STREAM o WITH (value_format='AVRO') AS
+      SELECT k, DATEADD(DAYS, a, FROM_DAYS(a)) AS d, TIMESTAMPSUB(DAYS, a, '2020-01-01') AS t,
+        FROM_UNIXTIME(9223372036854775807) AS u, CAST(FROM_DAYS(a) AS TIMESTAMP) AS c FROM s;`)
+    await driver.produce('s', { key: '"x"', value: { A: 2_147_483_647 } })
+    expect(recordsOf(driver, 'O')).toEqual(['"x" = {"D":null,"T":null,"U":null,"C":null}'])
+    expect(driver.problems).toHaveLength(4)
+  })
+
+  test('PROTOBUF writes and reads every DATE', async () => {
+    const driver = new TestDriver()
+    await driver.sql(`${S} CREATE STREAM p WITH (value_format='PROTOBUF') AS SELECT k, FROM_DAYS(a) AS d FROM s;
+      CREATE STREAM o WITH (value_format='JSON') AS SELECT * FROM p;`)
+    for (const a of [2_147_483_647, -2_147_483_648, -1, 0, 18_321])
+      await driver.produce('s', { key: '"x"', value: { A: a } })
+    expect(recordsOf(driver, 'O')).toEqual(
+      [2_147_483_647, -2_147_483_648, -1, 0, 18_321].map((d) => `"x" = {"D":${d}}`),
+    )
+  })
+})
+
 test('a number in a record does not take all memory', async () => {
   const driver = new TestDriver()
   await driver.sql(

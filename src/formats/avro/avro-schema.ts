@@ -3,7 +3,7 @@ import type * as avsc from 'avsc'
 import { canonicalBigint, type SqlValue } from '../../plan/sql-value.ts'
 import type { ByteWriter } from '../byte-writer.ts'
 import type { CompiledSchema } from '../compiled-schema.ts'
-import { WireMismatch } from '../wire-coercion.ts'
+import { timestampOf, WireMismatch } from '../wire-coercion.ts'
 import { AvroCursor } from './avro-cursor.ts'
 import { SchemaError, type WireField, type WireShape, type WireType } from '../wire-type.ts'
 import { avroLibrary } from './avro-library.ts'
@@ -158,7 +158,7 @@ class AvroReading {
         return plain({ kind: 'int32' }, readInt)
       case 'long':
         return logical === 'timestamp-millis'
-          ? plain({ kind: 'timestamp' }, (from) => Number(from.long()))
+          ? plain({ kind: 'timestamp' }, (from) => timestampOf(from.long()))
           : plain({ kind: 'int64' }, (from) => from.long())
       case 'float':
         return plain({ kind: 'float32' }, (from) => from.float())

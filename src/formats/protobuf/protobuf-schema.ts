@@ -1,11 +1,11 @@
 import Big from 'big.js'
 import type * as protobufjs from 'protobufjs'
-import { canonicalBigint, type SqlValue } from '../../plan/sql-value.ts'
+import { canonicalBigint, isInt32, type SqlValue } from '../../plan/sql-value.ts'
 import { decimalBytes, decimalOf } from '../avro/avro-schema.ts'
 import type { ByteWriter } from '../byte-writer.ts'
 import type { CompiledSchema } from '../compiled-schema.ts'
 import { fitsDecimal } from '../fit-decimal.ts'
-import { WireMismatch } from '../wire-coercion.ts'
+import { timestampOf, WireMismatch } from '../wire-coercion.ts'
 import { SchemaError, type WireField, type WireShape, type WireType } from '../wire-type.ts'
 import { protobufLibrary } from './protobuf-library.ts'
 
@@ -297,6 +297,9 @@ function wrapped(type: string): () => ProtoNode {
 
 const DAY_MS = 86_400_000
 
+/** After which the calendar repeats: a Date reaches less far than days do. */
+const DAYS_OF_400_YEARS = 146_097
+
 /** Beyond it a decimal of a few bytes would be a text of gigabytes. */
 const DECIMAL_SCALE_MAX = 1000
 
@@ -314,7 +317,7 @@ const WELL_KNOWN_NODES: Readonly<Record<string, (field: FieldType) => ProtoNode>
     type: { kind: 'timestamp', optional: true },
     read: (value) => {
       const { seconds, nanos } = value as { readonly seconds: LongBits | number; readonly nanos: number }
-      return Number(longValue(seconds)) * 1000 + Math.floor(nanos / 1_000_000)
+      return timestampOf(Number(longValue(seconds)) * 1000 + Math.floor(nanos / 1_000_000))
     },
     write: (value) => {
       const ms = value as number
@@ -330,24 +333,31 @@ const WELL_KNOWN_NODES: Readonly<Record<string, (field: FieldType) => ProtoNode>
         readonly month: number
         readonly day: number
       }
+      const cycle = Math.floor(year / 400)
       const date = new Date(0)
-      date.setUTCFullYear(year, month - 1, day)
-      const days = date.getTime() / DAY_MS
-      if (Number.isInteger(days)) return days
+      date.setUTCFullYear(year - cycle * 400, month - 1, day)
+      const days = date.getTime() / DAY_MS + cycle * DAYS_OF_400_YEARS
+      if (isInt32(days)) return days
       throw new WireMismatch(`The record has no such day as ${year}-${month}-${day}`)
     },
     write: (value) => {
-      const date = new Date((value as number) * DAY_MS)
-      return { year: date.getUTCFullYear(), month: date.getUTCMonth() + 1, day: date.getUTCDate() }
+      const cycle = Math.floor((value as number) / DAYS_OF_400_YEARS)
+      const date = new Date(((value as number) - cycle * DAYS_OF_400_YEARS) * DAY_MS)
+      return {
+        year: date.getUTCFullYear() + cycle * 400,
+        month: date.getUTCMonth() + 1,
+        day: date.getUTCDate(),
+      }
     },
   }),
   '.google.type.TimeOfDay': () => ({
     type: { kind: 'time', optional: true },
     read: (value) => {
       const time = value as Readonly<Record<'hours' | 'minutes' | 'seconds' | 'nanos', number>>
-      return (
+      const ms =
         ((time.hours * 60 + time.minutes) * 60 + time.seconds) * 1000 + Math.floor(time.nanos / 1_000_000)
-      )
+      if (isInt32(ms)) return ms
+      throw new WireMismatch(`The record has no such time as ${time.hours}:${time.minutes}:${time.seconds}`)
     },
     write: (value) => {
       const ms = value as number

@@ -1,5 +1,5 @@
 import { DATE, INTEGER, STRING, TIME, TIMESTAMP, type SqlType } from '../../plan/sql-type.ts'
-import { DAY_MS } from '../iso-time.ts'
+import { checkedDate, checkedTimestamp, DAY_MS } from '../iso-time.ts'
 import { scalarFunction, type Example, type ScalarFunction } from '../scalar-function.ts'
 
 /** Milliseconds of the unit keywords. */
@@ -38,14 +38,14 @@ function adding(
 
 /* Cut toward the epoch. */
 function addToDate(days: number, ms: number): number {
-  return Math.trunc((days * DAY_MS + ms) / DAY_MS) + 0
+  return checkedDate(Math.trunc((days * DAY_MS + ms) / DAY_MS) + 0)
 }
 
 function addToTime(timeMs: number, ms: number): number {
   return (((timeMs + ms) % DAY_MS) + DAY_MS) % DAY_MS
 }
 
-const addToTimestamp = (epochMs: number, ms: number): number => epochMs + ms
+const addToTimestamp = (epochMs: number, ms: number): number => checkedTimestamp(epochMs + ms)
 
 export const dateAdd = adding('DATEADD', DATE, 1, addToDate, [
   ["DATEADD(DAYS, 10, CAST('1970-01-11' AS DATE))", 20],

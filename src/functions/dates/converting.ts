@@ -1,5 +1,5 @@
 import { BIGINT, DATE, INTEGER, STRING, TIMESTAMP } from '../../plan/sql-type.ts'
-import { DAY_MS } from '../iso-time.ts'
+import { checkedTimestamp, DAY_MS } from '../iso-time.ts'
 import { scalarFunction } from '../scalar-function.ts'
 import { serverZone, timeZone } from '../time-zone.ts'
 
@@ -10,7 +10,7 @@ export const convertTz = scalarFunction({
   args: { timestamp: TIMESTAMP, from: STRING, to: STRING },
   returns: TIMESTAMP,
   body: (epochMs: number, from: string, to: string) =>
-    epochMs + timeZone(to).offsetMs(epochMs) - timeZone(from).offsetMs(epochMs),
+    checkedTimestamp(epochMs + timeZone(to).offsetMs(epochMs) - timeZone(from).offsetMs(epochMs)),
   examples: [
     ["CONVERT_TZ('1970-01-01', '+0200', '+0500')", 10800000],
     ["CONVERT_TZ('2020-05-11', 'America/Los_Angeles', 'America/New_York')", 1589166000000],
@@ -34,7 +34,7 @@ export const fromUnixtime = scalarFunction({
   summary: 'The timestamp some milliseconds after 1970-01-01T00:00.',
   args: { epochMs: BIGINT },
   returns: TIMESTAMP,
-  body: (epochMs: number | bigint) => Number(epochMs),
+  body: checkedTimestamp,
   examples: [['FROM_UNIXTIME(1589234313000)', 1589234313000]],
 })
 
