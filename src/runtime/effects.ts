@@ -11,6 +11,7 @@ import type {
 import type { DataSource } from '../plan/data-source.ts'
 import type { QueryPlan } from '../plan/plan-node.ts'
 import { didYouMean } from '../sql/analyse/nearest-name.ts'
+import { PROCESSING_LOG } from './processing-log.ts'
 import { settingOr } from './settings.ts'
 import {
   put,
@@ -263,6 +264,9 @@ function dropSource(
       `The ${source.kind} ${source.name} belongs to an alert.`,
       `Use DROP ALERT ${alertName(ofAlert.plan) ?? source.name}.`,
     )
+  }
+  if (source.name === PROCESSING_LOG.name) {
+    throw executionError('SQL_READ_ONLY_SOURCE', `${source.name} is Millrace's own and stays.`)
   }
   if (source.readOnly && command.deleteTopic) {
     throw executionError(

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { casesOf } from './case-file.ts'
 import { CasePool } from './case-pool.ts'
+import { runSqlTest, sqlTestsOf, type SqlTest } from '../sql-tests.ts'
 import type { CaseOutcome } from './run-case.ts'
 
 export interface TestCommandOptions {
@@ -23,12 +24,15 @@ interface CaseFile {
   readonly path: string
   readonly text: string
   readonly ids: readonly string[]
+  /** Of a file of SQL tests; null: its cases are JSON. */
+  readonly sqlTests: readonly SqlTest[] | null
 }
 
 /**
  * `millrace test PATH…`: runs the cases of files and directories and prints what came of each.
  *
- * Cases run in a thread of their own, so that one that never ends can be stopped.
+ * Cases run in a thread of their own, so that one that never ends can be stopped; tests in SQL, which wait
+ * rather than compute, run here.
  *
  * @returns the exit code: 0 when at least one case ran and all passed, and every path could be read
  */
@@ -45,10 +49,13 @@ export async function runTestCommand(
   try {
     for (const file of files) {
       let passedHere = 0
-      await pool.load(file.text)
+      if (file.sqlTests === null) await pool.load(file.text)
       for (const [index, id] of file.ids.entries()) {
         const startedMs = performance.now()
-        const outcome: CaseOutcome = await pool.run(index)
+        const outcome: CaseOutcome =
+          file.sqlTests === null
+            ? await pool.run(index)
+            : await runSqlTest(file.sqlTests[index]!, file.path, CASE_MS_MAX)
         const ms = Math.round(performance.now() - startedMs)
         tally.total++
         if (outcome.status === 'passed') passedHere++
@@ -87,7 +94,7 @@ function readPath(path: string, unreadable: string[]): CaseFile[] {
   try {
     if (statSync(path).isDirectory()) {
       return readdirSync(path, { recursive: true, encoding: 'utf8' })
-        .filter((name) => name.endsWith('.json'))
+        .filter((name) => name.endsWith('.json') || name.endsWith('.sql'))
         .sort()
         .flatMap((name) => readFile(join(path, name), unreadable))
     }
@@ -101,8 +108,12 @@ function readPath(path: string, unreadable: string[]): CaseFile[] {
 function readFile(path: string, unreadable: string[]): CaseFile[] {
   try {
     const text = readFileSync(path, 'utf8')
+    if (path.endsWith('.sql')) {
+      const sqlTests = sqlTestsOf(text)
+      return sqlTests === null ? [] : [{ path, text, ids: sqlTests.map((t) => t.name), sqlTests }]
+    }
     const cases = casesOf(text)
-    return cases === null ? [] : [{ path, text, ids: cases.map((c) => c.id) }]
+    return cases === null ? [] : [{ path, text, ids: cases.map((c) => c.id), sqlTests: null }]
   } catch (error) {
     unreadable.push(`${path}: ${error instanceof Error ? error.message : String(error)}`)
     return []
