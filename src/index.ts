@@ -9,6 +9,7 @@ export type {
   RuntimeProblem,
   SqlOptions,
 } from './runtime/millrace.ts'
+export type { LogHealth } from './log/log.ts'
 export type { NewData } from './runtime/data.ts'
 export type { PushQueryStatus, QueryCounters, QueryStatus } from './runtime/query-status.ts'
 export { HttpSchemaRegistry, type HttpSchemaRegistryOptions } from './runtime/http-schema-registry.ts'

@@ -1,8 +1,11 @@
 import type { Millrace, MillraceOptions, RestoreProgress, RuntimeProblem } from '../runtime/millrace.ts'
 import { errorText, exitCodeFor, exitCodeForOpening } from './error-text.ts'
+import { HealthNotes } from './health-notes.ts'
 import { loadFunctions } from './load-functions.ts'
 import { Progress } from './progress.ts'
 import type { Terminal } from './terminal.ts'
+
+const HEALTH_EVERY_MS = 500
 
 /** What a command works with. */
 export interface CommandContext {
@@ -31,6 +34,7 @@ export async function withMillrace(
   onProblem?: (problem: RuntimeProblem) => void,
 ): Promise<number> {
   let millrace: Millrace | undefined
+  let watch: NodeJS.Timeout | undefined
   const progress = new Progress()
   try {
     millrace = await context.open({
@@ -40,12 +44,16 @@ export async function withMillrace(
       onRestore: (restore) => progress.update(() => restoreText(restore)),
     })
     progress.clear()
+    const notes = new HealthNotes(millrace)
+    notes.tell(context.terminal)
+    watch = setInterval(() => notes.tell(context.terminal), HEALTH_EVERY_MS)
     return await work(millrace)
   } catch (error) {
     progress.clear()
     context.terminal.err(errorText(error, context.terminal))
     return millrace === undefined ? exitCodeForOpening(error) : exitCodeFor(error)
   } finally {
+    clearInterval(watch)
     await millrace?.close()
   }
 }

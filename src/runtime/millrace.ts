@@ -22,6 +22,7 @@ import type {
   CommitGroup,
   CommitOwner,
   Log,
+  LogHealth,
   Producer,
   ProducerRecord,
   RecordHeader,
@@ -342,6 +343,14 @@ export class Millrace {
     return this.#host.worker.commitMs
   }
 
+  /**
+   * How the log is: short of space or of files, which passes, or closed after an error of the disk, which ends
+   * with opening the directory again.
+   */
+  health(): LogHealth {
+    return this.#host.log.health()
+  }
+
   /** Commits what was processed and closes everything. Closing twice is harmless. */
   close(): Promise<void> {
     this.#isClosed = true
@@ -585,6 +594,10 @@ class LogHost implements StatementHost {
       const { logStart, lastStable } = this.log.ends(topic, p)
       return lastStable - logStart
     }).reduce((sum, count) => sum + count, 0)
+  }
+
+  health(): LogHealth {
+    return this.log.health()
   }
 
   queries(): readonly QueryStatus[] {

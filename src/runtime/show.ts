@@ -5,7 +5,7 @@ import type { FunctionLibrary } from '../functions/registry.ts'
 import { SPECIAL_FORMS, type SpecialForm } from '../functions/special-forms.ts'
 import type { Batch } from '../engine/batch.ts'
 import type { ReadRange } from '../engine/operator.ts'
-import type { TopicDescription } from '../log/log.ts'
+import type { LogHealth, TopicDescription } from '../log/log.ts'
 import type { ShowKind } from '../plan/command.ts'
 import type { DataSource, FormatSpec, TimestampColumn } from '../plan/data-source.ts'
 import { printPlan } from '../plan/print.ts'
@@ -30,6 +30,7 @@ export interface Shown {
   /** How many offsets a topic holds. */
   recordsIn(topic: string): number
   queries(): readonly QueryStatus[]
+  health(): LogHealth
   pushQueries(): readonly PushQueryStatus[]
   /** Committed rows of the table a query keeps. */
   readCommitted(queryId: string, range: ReadRange): AsyncIterable<Batch>
@@ -119,7 +120,10 @@ export async function show(what: ShowKind, all: boolean, extended: boolean, show
               oneLine(q.statement),
             ]),
         ],
-        shown.queries().flatMap((q) => (q.error === null ? [] : [`${q.id}: ${q.error}`])),
+        [
+          ...shown.queries().flatMap((q) => (q.error === null ? [] : [`${q.id}: ${q.error}`])),
+          ...healthNotes(shown),
+        ],
       )
     case 'functions':
       return listing(
@@ -146,6 +150,7 @@ export async function show(what: ShowKind, all: boolean, extended: boolean, show
           s.editable,
           s.summary,
         ]),
+        healthNotes(shown),
       )
     case 'variables':
       return listing(
@@ -157,6 +162,12 @@ export async function show(what: ShowKind, all: boolean, extended: boolean, show
     default:
       return unreachable(what)
   }
+}
+
+/** What to know of the log, where it is not as it should be. */
+function healthNotes(shown: Shown): string[] {
+  const { state, detail } = shown.health()
+  return state === 'open' ? [] : [`The log is ${state}: ${detail}`]
 }
 
 /** Alerts with how many of their instances are pending and firing. */

@@ -156,6 +156,7 @@ export class StatementRunner {
       offsetsIn: (topic) => host.offsetsIn(topic),
       recordsIn: (topic) => host.recordsIn(topic),
       queries: () => host.queries(),
+      health: () => host.health(),
       pushQueries: () => host.pushQueries(),
       readCommitted: (id, range) => host.readCommitted(id, range),
     }

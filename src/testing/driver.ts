@@ -13,7 +13,7 @@ import { formatFinder, formatsOver } from '../formats/registry.ts'
 import type { Format } from '../formats/format.ts'
 import type { FunctionContext } from '../functions/function.ts'
 import type { FunctionLibrary } from '../functions/registry.ts'
-import type { ProducerRecord, RecordHeader, TopicDescription } from '../log/log.ts'
+import type { LogHealth, ProducerRecord, RecordHeader, TopicDescription } from '../log/log.ts'
 import type { RecordColumns } from '../log/records.ts'
 import { walkRecords } from '../log/walk-records.ts'
 import type { PullQuery } from '../plan/command.ts'
@@ -245,6 +245,10 @@ class DriverHost implements StatementHost {
       config: {},
       internal: false,
     }))
+  }
+
+  health(): LogHealth {
+    return { state: 'open', detail: 'The test driver keeps records in memory.' }
   }
 
   queries(): readonly QueryStatus[] {
