@@ -1,7 +1,7 @@
 import { crashPoint } from '../base/crash-points.ts'
 import type { FileSystem } from '../base/file-system.ts'
 import type { CheckpointSlots } from './checkpoint.ts'
-import { isShortage } from './disk-error.ts'
+import { isFileShortage, isShortage } from './disk-error.ts'
 import type { Journal, JournalPosition } from './journal.ts'
 import type { LogCondition } from './log-condition.ts'
 import type { LogState } from './log-state.ts'
@@ -68,8 +68,8 @@ export class Checkpointer {
       try {
         await segmentFiles.syncAll()
       } catch (cause) {
-        // Whatever its reason: after a failed sync nobody knows what is on disk.
-        this.#fail(cause)
+        // After a failed sync nobody knows what is on disk.
+        if (!isFileShortage(cause)) this.#fail(cause)
         throw cause
       }
       crashPoint('checkpoint-before-write')

@@ -24,7 +24,6 @@ import { walkRecords } from './walk-records.ts'
 
 /** Keys of one pass take at most about this much memory; the rest of the log waits for the next pass. */
 const KEY_BYTES_MAX = 128 * 1024 * 1024
-const SLICE_BYTES = 256 * 1024
 const WRITE_BYTES = 1024 * 1024
 /**
  * Waits so many times as long as it worked: the thread has readers and writers to serve. The more is dirty, the
@@ -213,7 +212,7 @@ export class Cleaner {
     for (const segment of segments) {
       if (partition.endOf(segment) <= from) continue
       let startedMs = this.#clock.monotonicMs()
-      for await (const slice of partition.scan(segment, SLICE_BYTES)) {
+      for await (const slice of partition.scan(segment)) {
         const columns = walkRecords(slice, from, aborted)
         for (let i = 0; i < columns.count; i++) {
           const start = columns.keyStarts[i]!
@@ -248,7 +247,7 @@ export class Cleaner {
       await file.truncate(0)
       for (const segment of group) {
         let startedMs = this.#clock.monotonicMs()
-        for await (const slice of partition.scan(segment, SLICE_BYTES)) {
+        for await (const slice of partition.scan(segment)) {
           for (let at = 0; at < slice.length;) {
             const end = at + 12 + readI32(slice, at + AT_BATCH_LENGTH)
             const kept = pass.batch(slice, at, end)

@@ -26,8 +26,13 @@ export function isDiskFull(cause: unknown): boolean {
 
 /** Whether the same write may succeed a little later: somebody makes room, or closes files. */
 export function isShortage(cause: unknown): boolean {
+  return isDiskFull(cause) || isFileShortage(cause)
+}
+
+/** Too many open files: nothing was opened, so nothing has happened to any. */
+export function isFileShortage(cause: unknown): boolean {
   const code = platformCode(cause)
-  return isDiskFull(cause) || code === 'EMFILE' || code === 'ENFILE'
+  return code === 'EMFILE' || code === 'ENFILE'
 }
 
 export function hintFor(cause: unknown): string | undefined {

@@ -1,5 +1,5 @@
 import type { FileHandle, FileSystem } from '../base/file-system.ts'
-import { platformCode } from './disk-error.ts'
+import { isFileShortage } from './disk-error.ts'
 
 interface Pooled {
   readonly handle: Promise<FileHandle>
@@ -66,8 +66,7 @@ export class FilePool {
       try {
         return await this.#fileSystem.open(path, mode)
       } catch (cause) {
-        const code = platformCode(cause)
-        if ((code !== 'EMFILE' && code !== 'ENFILE') || !(await this.#closeOldest())) throw cause
+        if (!isFileShortage(cause) || !(await this.#closeOldest())) throw cause
       }
     }
   }

@@ -3,7 +3,7 @@ import type { Clock, Timer } from '../base/clock.ts'
 import { crashPoint } from '../base/crash-points.ts'
 import type { FileSystem } from '../base/file-system.ts'
 import type { CheckpointSlots } from './checkpoint.ts'
-import { describeCause, isShortage } from './disk-error.ts'
+import { describeCause, isFileShortage, isShortage } from './disk-error.ts'
 import { Checkpointer } from './checkpointer.ts'
 import type { FilePool } from './file-pool.ts'
 import { FlushRule } from './flush-rule.ts'
@@ -71,7 +71,13 @@ export class LogWriter {
     this.#condition = parts.condition
     this.#published = published
     this.#flushRule = new FlushRule(parts.state, parts.clock)
-    this.#segmentFiles = new SegmentFiles(parts.fileSystem, parts.files, parts.directory, parts.state)
+    this.#segmentFiles = new SegmentFiles(
+      parts.fileSystem,
+      parts.files,
+      parts.directory,
+      parts.state,
+      parts.condition,
+    )
     const segmentFiles = this.#segmentFiles
     this.#checkpointer = new Checkpointer({ ...parts, segmentFiles }, (cause) => this.#fail(cause))
   }
@@ -171,6 +177,7 @@ export class LogWriter {
           this.#state.apply(entry, entry.kind === 'append' ? entry.bytes : null, effects)
         }
       }
+      this.#segmentFiles.published()
       this.#checkpointer.noteApplied()
       if (durability === 'os' && this.#flushRule.written(appends)) await this.#flush()
     } catch (cause) {
@@ -256,7 +263,7 @@ export class LogWriter {
     try {
       await this.#segmentFiles.sync(paths)
     } catch (cause) {
-      this.#fail(cause)
+      if (!isFileShortage(cause)) this.#fail(cause)
       throw cause
     }
   }
@@ -293,6 +300,7 @@ export class LogWriter {
     }
     for (const partition of partitions) partition.resetReservation()
     this.#state.forgetPlans()
+    this.#segmentFiles.published()
     if (this.#condition.hasFailed) return
     try {
       await this.#segmentFiles.cutBack(appends)

@@ -464,13 +464,16 @@ export class Partition {
   }
 
   /**
-   * Whole batches of a sealed segment from its start on, in pieces of about `bytesMax`, CRCs verified.
+   * Whole batches of a segment, in pieces of about 256 KiB, CRCs verified.
+   *
+   * @param from  where a batch begins
    *
    * @throws StorageError `LOG_CORRUPT`
    */
-  async *scan(segment: Segment, bytesMax = SCAN_BYTES): AsyncGenerator<Uint8Array> {
-    for (let place = startOf(segment); place.position < segment.bytes;) {
-      const slice = await this.#readBatches(place, segment.base, bytesMax, Infinity)
+  async *scan(segment: Segment, from = 0): AsyncGenerator<Uint8Array> {
+    const start = from === 0 ? startOf(segment) : { segment, position: from, base: null, last: null }
+    for (let place: Place = start; place.position < segment.bytes;) {
+      const slice = await this.#readBatches(place, segment.base, SCAN_BYTES, Infinity)
       if (slice === null) return
       yield slice.bytes
       place = { segment, position: slice.end, base: slice.nextOffset, last: null }

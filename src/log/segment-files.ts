@@ -1,11 +1,13 @@
 import { dirname, join } from 'node:path'
 import { crashPoint } from '../base/crash-points.ts'
 import { type FileSystem, writeFully } from '../base/file-system.ts'
+import { describeCause, isFileShortage } from './disk-error.ts'
 import { DirtyPaths } from './dirty-paths.ts'
 import type { FilePool } from './file-pool.ts'
 import type { AppendEntry } from './journal-entry.ts'
+import type { LogCondition } from './log-condition.ts'
 import { type LogState, TOPICS_DIRECTORY } from './log-state.ts'
-import type { Segment } from './partition.ts'
+import type { Partition, Segment } from './partition.ts'
 
 /**
  * The files of all segments, as the log writes them: batches into their places, directories for new ones,
@@ -20,8 +22,22 @@ export class SegmentFiles {
   readonly #dirtySegments = new DirtyPaths()
   readonly #dirtyDirectories = new DirtyPaths()
   readonly #knownDirectories = new Set<string>()
+  /** By path: what happens to a segment's file now. */
+  readonly #writing = new Map<string, Promise<void>>()
+  readonly #syncing = new Map<string, Promise<void>>()
+  readonly #rebuilding = new Map<string, Promise<void>>()
+  /** By path: batches written in the round under way. */
+  readonly #unpublished = new Map<string, ReadonlySet<AppendEntry>>()
+  readonly #condition: LogCondition
 
-  constructor(fileSystem: FileSystem, files: FilePool, directory: string, state: LogState) {
+  constructor(
+    fileSystem: FileSystem,
+    files: FilePool,
+    directory: string,
+    state: LogState,
+    condition: LogCondition,
+  ) {
+    this.#condition = condition
     this.#fileSystem = fileSystem
     this.#files = files
     this.#directory = directory
@@ -51,9 +67,17 @@ export class SegmentFiles {
           crashPoint('segment-before-roll')
           await this.#makeDirectory(dirname(path))
         }
-        await this.#files.use(path, isNew ? 'create' : 'write', async (file) => {
+        while (this.#rebuilding.has(path)) await this.#rebuilding.get(path)
+        this.#unpublished.set(path, new Set([...(this.#unpublished.get(path) ?? []), ...ofSegment]))
+        const writing = this.#files.use(path, isNew ? 'create' : 'write', async (file) => {
           for (const { bytes, position } of ofSegment) await writeFully(file, bytes!, position)
         })
+        this.#writing.set(path, writing)
+        try {
+          await writing
+        } finally {
+          this.#writing.delete(path)
+        }
         // Only now: a checkpoint that runs meanwhile neither needs it nor may take it off the list.
         this.#dirtySegments.add(path)
         if (isNew) {
@@ -75,22 +99,92 @@ export class SegmentFiles {
     }
   }
 
+  /** What was written so far is published, or given back. */
+  published(): void {
+    this.#unpublished.clear()
+  }
+
   /** Makes these segments durable, and every directory that has changed. */
   async sync(paths: Iterable<string>): Promise<void> {
-    await Promise.all([...paths].map((path) => this.#files.use(path, 'write', (file) => file.sync())))
+    await Promise.all(
+      [...paths].map(async (path) => {
+        await this.#syncSegment(path)
+        // Of two syncs at a time only one may hear that pages were lost.
+        await this.#syncing.get(path)
+      }),
+    )
     await this.#dirtyDirectories.sync((path) => this.#syncDirectory(path))
   }
 
   /** Makes everything written so far durable. */
   async syncAll(): Promise<void> {
     await this.#dirtySegments.sync(async (path) => {
-      try {
-        await this.#files.use(path, 'write', (file) => file.sync())
-      } catch (cause) {
-        if (!this.#isGone(path)) throw cause
-      }
+      const syncing = this.#syncSegment(path).finally(() => this.#syncing.delete(path))
+      this.#syncing.set(path, syncing)
+      await syncing
     })
     await this.#dirtyDirectories.sync((path) => this.#syncDirectory(path))
+  }
+
+  /** After a failed sync pages may count as written that are not: the segment is written anew. */
+  async #syncSegment(path: string): Promise<void> {
+    try {
+      await this.#files.use(path, 'write', (file) => file.sync())
+    } catch (cause) {
+      if (this.#isGone(path)) return
+      // It was not even opened.
+      if (isFileShortage(cause)) throw cause
+      let rebuilding = this.#rebuilding.get(path)
+      if (rebuilding === undefined) {
+        rebuilding = this.#rebuild(path)
+          .catch((second: unknown) => {
+            const message = `${describeCause(cause)}; and ${path} could not be written anew: ${describeCause(second)}`
+            throw new AggregateError([cause, second], message)
+          })
+          .finally(() => this.#rebuilding.delete(path))
+        this.#rebuilding.set(path, rebuilding)
+      }
+      await rebuilding
+      this.#condition.problems.set(
+        path,
+        `A sync of ${path} failed (${describeCause(cause)}); it was written anew, and nothing is lost.`,
+      )
+    }
+  }
+
+  /**
+   * Writes a segment into a new file, from what can be read of it and matches its checksums, and from memory
+   * where it is not published yet; then puts that in its place. Nobody writes to it meanwhile. The journal keeps
+   * what it holds of it: no checkpoint is written before.
+   *
+   * @throws StorageError `LOG_CORRUPT`: something is not there any more; the next opening takes it from the journal
+   */
+  async #rebuild(path: string): Promise<void> {
+    await this.#writing.get(path)?.catch(() => {})
+    const fresh = `${path}.rebuilt`
+    const file = await this.#fileSystem.open(fresh, 'create')
+    try {
+      await file.truncate(0)
+      const partition = this.#partitionOf(path)
+      const segment = partition?.segments.find((one) => one.path === path)
+      let end = 0
+      // What is published meanwhile belongs to it.
+      while (partition !== undefined && segment !== undefined && end < segment.bytes) {
+        for await (const slice of partition.scan(segment, end)) {
+          await writeFully(file, slice, end)
+          end += slice.length
+        }
+      }
+      for (const { bytes, position } of this.#unpublished.get(path) ?? []) {
+        if (position >= end) await writeFully(file, bytes!, position)
+      }
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await this.#fileSystem.rename(fresh, path)
+    await this.#files.forget(path)
+    await this.#fileSystem.syncDirectory(dirname(path))
   }
 
   async #syncDirectory(path: string): Promise<void> {
@@ -104,10 +198,19 @@ export class SegmentFiles {
 
   /** Whether a segment's file belongs to nobody any more: it is on its way out. */
   #isGone(path: string): boolean {
-    const [id, number] = path.slice(join(this.#directory, TOPICS_DIRECTORY).length + 1).split(/[\\/]/)
-    if (this.#state.planned(id!) !== undefined) return false
-    const partition = this.#state.topicById(id!)?.parts[Number(number)]
+    if (this.#state.planned(this.#placeOf(path).id) !== undefined) return false
+    const partition = this.#partitionOf(path)
     return partition === undefined || partition.mayRemove(path)
+  }
+
+  #partitionOf(path: string): Partition | undefined {
+    const { id, number } = this.#placeOf(path)
+    return this.#state.topicById(id)?.parts[number]
+  }
+
+  #placeOf(path: string): { readonly id: string; readonly number: number } {
+    const [id, number] = path.slice(join(this.#directory, TOPICS_DIRECTORY).length + 1).split(/[\\/]/)
+    return { id: id!, number: Number(number) }
   }
 
   /** Cuts back what bulk appends have written that will never be published. */

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { seededRandom } from '../../src/base/random.ts'
 import type { CommitOwner, Log } from '../../src/log/log.ts'
 import { CheckpointSlots, type Checkpoint } from '../../src/log/checkpoint.ts'
@@ -98,4 +98,85 @@ test('a checkpoint that was read after its sync failed is on disk before the oth
     const { newest } = await CheckpointSlots.open(disk.afterPowerCut(seededRandom(seed)), '/data')
     expect(newest?.producerIdNext, `seed ${seed}`).toBeGreaterThanOrEqual(3)
   }
+})
+
+describe('a segment whose sync failed', () => {
+  /** A log whose next sync of a segment fails, once; and what it did before. */
+  async function once(): Promise<{
+    disk: SimulatedFileSystem
+    log: Log
+    owner: CommitOwner
+    written: string[]
+  }> {
+    const disk = new SimulatedFileSystem()
+    const log = await opened(disk)
+    await log.createTopic('t', { partitions: 1 })
+    const owner = await log.claim('w')
+    const written = ['a', 'b'.repeat(3000), 'c'.repeat(6000)]
+    for (const value of written) await append(log, owner, value)
+    let left = 1
+    disk.fate = ({ kind, path }) =>
+      kind === 'sync' && path.endsWith('.log') && left-- > 0 ? { code: 'EIO' } : undefined
+    return { disk, log, owner, written }
+  }
+
+  /** What is there after the power failed, whatever the page cache held. */
+  async function afterPowerCut(disk: SimulatedFileSystem, seed: number): Promise<string[]> {
+    const log = await opened(disk.afterPowerCut(seededRandom(seed)))
+    const found = await values(log, 't')
+    await log.close()
+    return found
+  }
+
+  test('is written anew by the checkpoint, and the log stays open and says so', async () => {
+    const { disk, log, owner, written } = await once()
+    // Enough for several checkpoints; some is written while the segment is.
+    for (let i = 0; i < 20; i++) {
+      const value = `${i} ${'d'.repeat(i % 3 === 0 ? 12_000 : 6_000)}`
+      expect((await append(log, owner, value)).kind).toBe('committed')
+      written.push(value)
+    }
+    expect(log.health()).toMatchObject({
+      state: 'open',
+      detail: expect.stringMatching(/A sync of .*\.log failed \(EIO.*written anew/) as string,
+    })
+    expect(await values(log, 't')).toEqual(written)
+    // Checkpoints have released the journal that held it.
+    for (let seed = 0; seed < 8; seed++) expect(await afterPowerCut(disk, seed)).toEqual(written)
+    await log.close()
+  })
+
+  test('is written anew with the bulk that was on its way', async () => {
+    const { disk, log, owner, written } = await once()
+    const bulk = 'x'.repeat(200_000)
+    expect((await append(log, owner, bulk)).kind).toBe('committed')
+    disk.dropCaches()
+    expect(await values(log, 't')).toEqual([...written, bulk])
+    for (let seed = 0; seed < 8; seed++) expect(await afterPowerCut(disk, seed)).toEqual([...written, bulk])
+    await log.close()
+  })
+
+  test('that cannot be read any more closes the log, and the journal brings it back', async () => {
+    const { disk, log, owner, written } = await once()
+    const fails = disk.fate
+    disk.fate = (operation) => {
+      if (operation.path.endsWith('.rebuilt')) disk.dropCaches()
+      return fails(operation)
+    }
+    while (log.health().state === 'open') {
+      const value = `${written.length} ${'d'.repeat(6_000)}`
+      const outcome = await append(log, owner, value).catch(() => null)
+      if (outcome?.kind === 'committed') written.push(value)
+    }
+    expect(log.health()).toMatchObject({
+      state: 'closed after I/O error',
+      detail: expect.stringMatching(/could not be written anew: .* damaged \(byte \d+ of /) as string,
+    })
+    await log.close().catch(() => {})
+    disk.fate = () => undefined
+    const again = await opened(disk)
+    expect((await values(again, 't')).slice(0, written.length)).toEqual(written)
+    await again.close()
+    expect(disk.paths().filter((path) => path.endsWith('.rebuilt'))).toEqual([])
+  })
 })
