@@ -35,6 +35,14 @@ export interface UnreadableAt extends UnreadableRecord {
   readonly partition: number
 }
 
+/** Offsets [from, to) that a query wanted to read and that are gone. */
+export interface ExpiredInput {
+  readonly topic: string
+  readonly partition: number
+  readonly fromOffset: number
+  readonly toOffset: number
+}
+
 /**
  * Hands a query its inputs in a reproducible order.
  *
@@ -52,6 +60,7 @@ export class InputFeed {
   readonly #states: readonly InputState[]
   readonly #groups: readonly (readonly InputState[])[]
   readonly #future: FutureBound
+  readonly #onExpired: (expired: ExpiredInput) => void
   readonly #unreadable: UnreadableAt[] = []
   /** Slices handed over to the end in this step. */
   readonly #finished: ReadSlice[] = []
@@ -72,11 +81,14 @@ export class InputFeed {
       readonly clock: Clock
       /** How far ahead of the clock the event time of streams may lie; Infinity: anywhere. */
       readonly timestampAfterMaxMs: number
+      /** Told of records that were removed before they were read. */
+      readonly onExpired?: (expired: ExpiredInput) => void
     },
   ) {
     this.#run = run
     this.#log = log
     this.#reader = reader
+    this.#onExpired = options.onExpired ?? ((): void => {})
     const joined = joinedTables(run.plan.root)
     const alwaysWhole = tablesInJoins(run.plan.root)
     const positions = new CommittedPositions(options.committed)
@@ -206,6 +218,12 @@ export class InputFeed {
   /** @param meetsOthers  whether its rows are put in order with those of other inputs */
   async #read(state: InputState, meetsOthers: boolean): Promise<void> {
     const { input } = state
+    const { topic, partition } = input
+    const { logStart } = this.#log.ends(topic, partition)
+    if (state.readOffset < logStart) {
+      this.#onExpired({ topic, partition, fromOffset: state.readOffset, toOffset: logStart })
+      state.readOffset = logStart
+    }
     const slice = await this.#reader.read(input.source.source, input.partition, state.readOffset)
     if (slice === null) return
     state.readOffset = slice.nextOffset

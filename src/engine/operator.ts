@@ -48,7 +48,15 @@ export interface ReadRange {
 }
 
 /** What a row that counts for nothing is counted under. Shown per query. */
-export type DropReason = 'late' | 'null-key' | 'null-value' | 'expired' | 'bad-timestamp'
+export type DropReason =
+  | 'late'
+  | 'null-key'
+  | 'null-value'
+  | 'expired'
+  | 'bad-timestamp'
+  | 'too-large'
+  /** Records of an input that were removed before the query read them. */
+  | 'expired-unread'
 
 export interface OperatorContext {
   readonly stores: TaskStores

@@ -30,6 +30,8 @@ export interface QueryInput {
 export interface QueryRunOptions extends Omit<TaskEnvironment, 'ids'> {
   /** Number of partitions of a topic. */
   readonly partitionsOf: (topic: string) => number
+  /** `max.message.bytes` of a topic now; absent: there is no limit. */
+  readonly recordBytesMax?: (topic: string) => number
   /** State of the tasks on one partition. */
   readonly stores: (partition: number) => TaskStores
   /** Receives result batches, to keep, of a query without a sink and of one with a sink where it is watched. */
@@ -211,8 +213,12 @@ export class QueryRun {
       options.partitionsOf(plan.sink.topic),
       partition,
       options.formatOf,
-      (batch, row, detail) => options.observer.dropped('bad-timestamp', batch, row, detail),
-      { keysFromRecords: keepsKeys(plan.root), arrays: options.atLeastOnce === true ? ARRAYS_IN_USE_MAX : 2 },
+      (reason, batch, row, detail) => options.observer.dropped(reason, batch, row, detail),
+      {
+        recordBytesMax: () => options.recordBytesMax?.(plan.sink!.topic) ?? Infinity,
+        keysFromRecords: keepsKeys(plan.root),
+        arrays: options.atLeastOnce === true ? ARRAYS_IN_USE_MAX : 2,
+      },
     )
     this.#sinks.push(sink)
     return onResult === undefined

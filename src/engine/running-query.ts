@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import { FunctionError, QueryError, StorageError, type RecordPlace } from '../base/errors.ts'
 import type { Format } from '../formats/format.ts'
 import type { CommitOwner, CommittedOffset, GroupAppend, Log } from '../log/log.ts'
+import { numericSetting } from '../log/topic-config.ts'
 import type { FormatName } from '../plan/data-source.ts'
 import type { TaskState, WorkerState } from '../state/worker-state.ts'
 import type { Batch } from './batch.ts'
@@ -10,7 +11,7 @@ import type { CompileContext } from './compile/cursor.ts'
 import { EarlyAppends } from './early-appends.ts'
 import { ExpressionFailures, type ExpressionFailure } from './expression-failures.ts'
 import { timestampAfterMaxMs } from './future-bound.ts'
-import { InputFeed, type UnreadableAt } from './input-feed.ts'
+import { type ExpiredInput, InputFeed, type UnreadableAt } from './input-feed.ts'
 import type { DropReason, ReadRange } from './operator.ts'
 import { QueryRun } from './query-run.ts'
 import { placeOf } from './record-place.ts'
@@ -288,6 +289,7 @@ export class RunningQuery {
       stores,
       atLeastOnce,
       partitionsOf: (topic) => partitionsOf(log, topic),
+      recordBytesMax: (topic) => numericSetting(log.topic(topic)?.config ?? {}, 'max.message.bytes'),
       observer: {
         dropped: (reason, batch, row, detail) => this.#rowDropped(reason, batch.timestamps[row]!, detail),
         expressionError: (batch, row, error) => this.#expressionFailed(batch, row, error),
@@ -311,6 +313,7 @@ export class RunningQuery {
       reset: this.spec.reset,
       clock,
       timestampAfterMaxMs: timestampAfterMaxMs(settings, compatibility),
+      onExpired: (expired) => this.#inputExpired(expired),
     })
     this.#dirty = false
     this.#state = this.#paused ? 'PAUSED' : 'RUNNING'
@@ -473,6 +476,14 @@ export class RunningQuery {
   #rowDropped(reason: DropReason, timestampMs: number, detail: string | undefined): void {
     this.#dropped[reason] = (this.#dropped[reason] ?? 0) + 1
     this.#sample({ kind: 'row-dropped', reason, timestampMs, detail })
+  }
+
+  #inputExpired({ topic, partition, fromOffset, toOffset }: ExpiredInput): void {
+    const count = toOffset - fromOffset
+    this.#dropped['expired-unread'] = (this.#dropped['expired-unread'] ?? 0) + count
+    const offsets = count === 1 ? `offset ${fromOffset}` : `offsets ${fromOffset} to ${toOffset - 1}`
+    const detail = `topic ${topic}, partition ${partition}, ${offsets}`
+    this.#sample({ kind: 'row-dropped', reason: 'expired-unread', timestampMs: -1, detail })
   }
 
   #expressionFailed(batch: Batch, row: number, error: unknown): void {

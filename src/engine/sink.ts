@@ -5,11 +5,12 @@ import type { ColumnEncoder, Format } from '../formats/format.ts'
 import type { Vector } from '../formats/vector.ts'
 import type { GroupAppend } from '../log/log.ts'
 import { murmur2, partitionOf } from '../log/murmur2.ts'
-import { RecordBatchWriter } from '../log/record-batch.ts'
+import { BATCH_BYTES_TARGET, RECORD_OVERHEAD_BYTES, RecordBatchWriter } from '../log/record-batch.ts'
 import type { FormatName } from '../plan/data-source.ts'
 import type { SinkSpec } from '../plan/plan-node.ts'
 import type { SqlValue } from '../plan/sql-value.ts'
 import type { Batch } from './batch.ts'
+import type { DropReason } from './operator.ts'
 import { EVENT_TIME_MS_MAX, timestampReader } from './event-time.ts'
 
 /**
@@ -30,7 +31,8 @@ export class Sink {
   readonly #home: number
   readonly #key = new ByteWriter(256)
   readonly #value = new ByteWriter(4096)
-  readonly #onBadTimestamp: (batch: Batch, row: number, detail: string) => void
+  readonly #onDropped: (reason: DropReason, batch: Batch, row: number, detail: string) => void
+  readonly #recordBytesMax: () => number
   /** Position of the TIMESTAMP column, or −1. */
   readonly #timeColumn: number
   readonly #timeOf: ((value: SqlValue) => number) | null
@@ -41,16 +43,19 @@ export class Sink {
     partitions: number,
     homePartition: number,
     formatOf: (name: FormatName) => Format | undefined,
-    onBadTimestamp: (batch: Batch, row: number, detail: string) => void,
+    onDropped: (reason: DropReason, batch: Batch, row: number, detail: string) => void,
     options: {
       readonly keysFromRecords: boolean
       /** Of {@link take}, how many results are in use at most, the one that is being written included. */
       readonly arrays: number
+      /** `max.message.bytes` of the topic now. */
+      readonly recordBytesMax: () => number
     },
   ) {
     this.spec = spec
     this.#keysFromRecords = options.keysFromRecords
-    this.#onBadTimestamp = onBadTimestamp
+    this.#onDropped = onDropped
+    this.#recordBytesMax = options.recordBytesMax
     const { timestamp } = spec
     this.#timeColumn = spec.schema.columns.findIndex((c) => c.name === timestamp?.column)
     this.#timeOf =
@@ -93,6 +98,9 @@ export class Sink {
     const { windows } = batch
     const session = this.spec.windowedKey?.type === 'SESSION'
     const size = batch.size
+    const recordBytesMax = this.#recordBytesMax()
+    const batchBytes = Math.min(recordBytesMax, BATCH_BYTES_TARGET)
+    for (const writer of this.#writers) writer.adapt(batchBytes, 'none')
     for (let n = 0; n < size; n++) {
       const row = batch.position(n)
       const timestampMs = this.#timeOf === null ? batch.timestamps[row]! : this.#timestampOf(batch, row)
@@ -117,6 +125,11 @@ export class Sink {
       value.length = 0
       if (!batch.isAbsent(row) && this.#valueEncoder.encode(valueVectors, row, value))
         valueBytes = value.bytes
+      const bytes = key.length + value.length + RECORD_OVERHEAD_BYTES
+      if (bytes > recordBytesMax) {
+        this.#onDropped('too-large', batch, row, `about ${bytes} bytes for topic ${this.spec.topic}`)
+        continue
+      }
       this.#writers[partition]!.append(
         timestampMs,
         hasKey ? key.bytes : null,
@@ -139,10 +152,10 @@ export class Sink {
     try {
       const timestampMs = value === null ? -1 : this.#timeOf!(value)
       if (timestampMs >= 0 && timestampMs <= EVENT_TIME_MS_MAX) return timestampMs
-      this.#onBadTimestamp(batch, row, `the TIMESTAMP column holds ${String(value as number)}`)
+      this.#onDropped('bad-timestamp', batch, row, `the TIMESTAMP column holds ${String(value as number)}`)
       return -1
     } catch (error) {
-      this.#onBadTimestamp(batch, row, (error as Error).message)
+      this.#onDropped('bad-timestamp', batch, row, (error as Error).message)
       return -1
     }
   }

@@ -4,11 +4,8 @@ import type { CompressionName } from './compression.ts'
 import type { ProducerOptions, ProducerRecord } from './log.ts'
 import type { Topic } from './log-state.ts'
 import { Partitioner } from './partitioner.ts'
-import { BATCH_BYTES_TARGET } from './record-batch.ts'
+import { BATCH_BYTES_TARGET, RECORD_OVERHEAD_BYTES } from './record-batch.ts'
 import { numericSetting, setting } from './topic-config.ts'
-
-/** What a record takes beside key, value and headers, at most; the header of its batch included. */
-const RECORD_OVERHEAD_BYTES = 100
 
 /** A topic records are sent to, with what each of them needs to know of it. */
 export class ProducerTarget {

@@ -45,6 +45,9 @@ export const DELETE_HORIZON = 0x40
 /** Where a batch is closed and the next begun: stays below Kafka's `max.message.bytes` of 1,048,588. */
 export const BATCH_BYTES_TARGET = 1_000_000
 
+/** What a record takes beside key, value and headers, at most; the header of its batch included. */
+export const RECORD_OVERHEAD_BYTES = 100
+
 /** Reads a big-endian i64 as a number; exact up to 2^53. */
 export function readI64(bytes: Uint8Array, at: number): number {
   const high = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!

@@ -4,11 +4,8 @@ import { StorageError } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
 import type { CommitGroup, CommitOwner, Log, ProducerRecord } from '../log/log.ts'
 import { murmur2, partitionOf } from '../log/murmur2.ts'
-import { RecordBatchWriter } from '../log/record-batch.ts'
+import { BATCH_BYTES_TARGET, RECORD_OVERHEAD_BYTES, RecordBatchWriter } from '../log/record-batch.ts'
 import { numericSetting, setting } from '../log/topic-config.ts'
-
-/** What a record takes beside its key and value, at most. */
-const RECORD_OVERHEAD_BYTES = 100
 
 /**
  * Records as one commit, each in the partition a producer would give it: visible together or not at all.
@@ -28,8 +25,9 @@ export function groupOf(
     const description = log.topic(topic)
     assert(description, 'records are appended to topics that exist')
     const { partitions, config } = description
+    const bytesMax = numericSetting(config, 'max.message.bytes')
     const bytes = RECORD_OVERHEAD_BYTES + (key?.length ?? 0) + (value?.length ?? 0)
-    if (bytes > numericSetting(config, 'max.message.bytes')) {
+    if (bytes > bytesMax) {
       throw new StorageError('LOG_RECORD_TOO_LARGE', {
         message: `A record of about ${bytes} bytes is larger than topic ${topic} takes (max.message.bytes).`,
       })
@@ -43,7 +41,9 @@ export function groupOf(
     const partition = key === null ? keyless.get(topic)! : partitionOf(murmur2(key), partitions)
     const ofTopic = writers.get(topic) ?? new Map<number, RecordBatchWriter>()
     writers.set(topic, ofTopic)
-    const writer = ofTopic.get(partition) ?? new RecordBatchWriter()
+    const writer =
+      ofTopic.get(partition) ??
+      new RecordBatchWriter({ batchBytesTarget: Math.min(BATCH_BYTES_TARGET, bytesMax) })
     ofTopic.set(partition, writer)
     writer.append(
       timestampMs ?? clock.nowMs(),

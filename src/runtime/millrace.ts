@@ -381,6 +381,8 @@ const WHY_DROPPED: Readonly<Record<DropReason, string>> = {
   'null-value': 'it has no value',
   expired: 'what it belongs to is forgotten',
   'bad-timestamp': 'its time is out of range',
+  'too-large': 'it is larger than its topic takes',
+  'expired-unread': 'it was removed from its topic before the query read it',
 }
 
 /** A problem as a sentence. */
