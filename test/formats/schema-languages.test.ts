@@ -334,6 +334,17 @@ describe('Protobuf', () => {
     )
   })
 
+  test.each([
+    ['a list of structs', arrayOf(structOf([{ name: 'X', type: INTEGER }])), [[1], null]],
+    ['a list of timestamps', arrayOf(TIMESTAMP), [5, null]],
+    ['a map of decimals', mapOf(STRING, decimal(4, 1)), new Map([['a', null]])],
+  ])('null inside of %s does so too', async (_, type, value) => {
+    const { registry, format } = schemaFormats()
+    await expect(write(format('PROTOBUF'), registry, { L: type }, [value])).rejects.toThrow(
+      'allows no null at',
+    )
+  })
+
   test('records say which message of the schema they are, by its places', async () => {
     const { registry, format } = schemaFormats()
     const { id } = await registry.register(

@@ -132,6 +132,8 @@ test('collections stop at their limit', () => {
   ])
   expect(over(bound('COLLECT_LIST', [INTEGER], [], limit), 1, 2, 3)).toEqual([1, 2])
   expect(over(bound('COLLECT_SET', [INTEGER], [], limit), 1, 1, 3)).toEqual([1])
+  const none = new Map([['ksql.functions.collect_list.limit', '-1']])
+  expect(over(bound('COLLECT_LIST', [INTEGER], [], none), 1, 2, 3)).toEqual([1, 2, 3])
 })
 
 test('HISTOGRAM stops at a thousand values', () => {

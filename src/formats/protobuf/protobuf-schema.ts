@@ -77,7 +77,7 @@ function plainField(field: protobufjs.Field, open: ReadonlySet<protobufjs.Type>)
   const node = valueNode(field, open)
   if (field.repeated) {
     return {
-      field: { name, type: { kind: 'array', element: node.type, optional: false }, default: [] },
+      field: { name, type: { kind: 'array', element: present(node), optional: false }, default: [] },
       read: (message) => ((message[name] ?? []) as unknown[]).map((item) => node.read(item)),
       write: (value, into) => {
         into[name] = ((value ?? []) as readonly SqlValue[]).map((item) => node.write(item))
@@ -105,6 +105,11 @@ function plainField(field: protobufjs.Field, open: ReadonlySet<protobufjs.Type>)
       into[name] = node.write(value)
     },
   }
+}
+
+/** Inside of lists and maps nothing is missing, messages neither. */
+function present(node: ProtoNode): WireType {
+  return { ...node.type, optional: false }
 }
 
 function choiceField(
@@ -160,7 +165,7 @@ function mapField(field: protobufjs.MapField, open: ReadonlySet<protobufjs.Type>
   return {
     field: {
       name,
-      type: { kind: 'map', key: key.type, value: member.type, optional: false },
+      type: { kind: 'map', key: key.type, value: present(member), optional: false },
       default: new Map(),
     },
     read: (message) =>

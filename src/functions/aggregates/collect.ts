@@ -9,10 +9,10 @@ type State = readonly SqlValue[]
 
 const T = typeVariable('T')
 
-/** How many elements a collection may get; later ones are ignored. */
+/** How many elements a collection may get; later ones are ignored. A negative number is no limit. */
 function limitOf(name: string, context: FunctionContext): number {
   const setting = context.settings.get(`ksql.functions.${name}.limit`)
-  return setting === undefined ? Infinity : Number(setting)
+  return setting === undefined || Number(setting) < 0 ? Infinity : Number(setting)
 }
 
 function bindCollectList(element: SqlType, limit: number): BoundAggregate {
