@@ -196,7 +196,8 @@ async function readSlot(fileSystem: FileSystem, path: string): Promise<Slot | st
   // Version 1 lacks fields that have defaults.
   if (checkpoint.version !== 1 && checkpoint.version !== 2) {
     throw new StorageError('LOG_NEWER_VERSION', {
-      message: `The data directory was written by a newer Millrace (checkpoint version ${checkpoint.version}).`,
+      message: `${path} has version ${checkpoint.version}; this version of Millrace reads 1 and 2.`,
+      hint: 'Open the directory with the version that wrote it.',
     })
   }
   return {

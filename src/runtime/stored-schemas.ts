@@ -13,7 +13,11 @@ interface StoredKey {
   readonly version: number
 }
 
+/** Of the stored form, which is not the version of a subject. */
+const FORM = 1
+
 interface StoredValue {
+  readonly form: number
   readonly id: number
   readonly language: SchemaLanguage
   readonly schema: string
@@ -27,7 +31,7 @@ export function encodeSchemas(changes: readonly StoredSchema[], timestampMs: num
   for (const { subject, version, schema, deleted } of changes) {
     const key: StoredKey = { subject, version }
     const { id, language, text, references } = schema
-    const stored: StoredValue = { id, language, schema: text, references, deleted }
+    const stored: StoredValue = { form: FORM, id, language, schema: text, references, deleted }
     const keyBytes = Buffer.from(JSON.stringify(key))
     const value = Buffer.from(JSON.stringify(stored))
     writer.append(timestampMs, keyBytes, 0, keyBytes.length, value, 0, value.length, null)
@@ -67,11 +71,12 @@ function restored(keyText: string, valueText: string): StoredSchema {
   try {
     // Written by `encodeSchemas`; the log's checksums vouch for the bytes.
     const { subject, version } = JSON.parse(keyText) as StoredKey
-    const { id, language, schema: text, references, deleted } = JSON.parse(valueText) as StoredValue
+    const { form, id, language, schema: text, references, deleted } = JSON.parse(valueText) as StoredValue
+    if (form !== FORM) throw new Error(`It has form ${form}; this version reads ${FORM}.`)
     return { subject, version, schema: { id, language, text, references }, deleted }
   } catch (cause) {
     throw new StorageError('SCHEMA_UNREADABLE', {
-      message: `The stored schema ${keyText} cannot be read.`,
+      message: `The stored schema ${keyText} cannot be read: ${(cause as Error).message}`,
       hint: 'Open the directory with the version of Millrace that wrote it.',
       cause,
     })

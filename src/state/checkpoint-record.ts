@@ -61,21 +61,26 @@ export function pagesPrefix(taskId: string): string {
   return `p${escapeBinary(Buffer.from(taskId, 'utf8').toString('latin1'))}`
 }
 
+/** Of keys, records and pages. What has another one is rebuilt from the changelogs, like what is damaged. */
+export const STATE_LAYOUT = 1
+
 /** JSON behind a CRC-32C over the key and the text. */
 export function encodeRecord(key: string, record: CommitRecord | TaskRecord): Uint8Array {
-  const text = Buffer.from(JSON.stringify(record), 'utf8')
+  const text = Buffer.from(JSON.stringify({ layout: STATE_LAYOUT, ...record }), 'utf8')
   const value = new Uint8Array(4 + text.length)
   value.set(text, 4)
   new DataView(value.buffer).setUint32(0, recordChecksum(key, value))
   return value
 }
 
-/** The record, or null if the bytes are not what was written under `key`. */
+/** The record, or null if the bytes are not what was written under `key`, or are of another layout. */
 export function decodeRecord<R extends CommitRecord | TaskRecord>(key: string, value: Uint8Array): R | null {
   if (value.length < 4) return null
   const stored = new DataView(value.buffer, value.byteOffset).getUint32(0)
   if (stored !== recordChecksum(key, value)) return null
-  return JSON.parse(Buffer.from(value.buffer, value.byteOffset + 4, value.length - 4).toString('utf8')) as R
+  const text = Buffer.from(value.buffer, value.byteOffset + 4, value.length - 4).toString('utf8')
+  const record = JSON.parse(text) as R & { readonly layout?: number }
+  return record.layout === STATE_LAYOUT ? record : null
 }
 
 function recordChecksum(key: string, value: Uint8Array): number {
