@@ -179,6 +179,8 @@ export interface PushQuery {
 export interface PullQuery {
   readonly kind: 'pull-query'
   readonly source: DataSource
+  /** What computes the rows of `source`, where that is a sub-query: from all there is, for this answer only. */
+  readonly derived: QueryPlan | null
   /** Columns of the answer, in order; names as shown. */
   readonly schema: Schema
   /** One per column of `schema`: over the source's schema and pseudo columns, or over that of the groups. */

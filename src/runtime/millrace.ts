@@ -48,6 +48,7 @@ import { EmbeddedSchemaRegistry } from './embedded-schema-registry.ts'
 import { encodeSchemas, readSchemas, SCHEMAS_TOPIC } from './stored-schemas.ts'
 import { prepareSchemas } from './statement-schemas.ts'
 import { DEFINITIONS_TOPIC, encodeChanges, readDefinitions } from './definitions.ts'
+import { derivedRows } from './derived-rows.ts'
 import type { Effects } from './effects.ts'
 import {
   PROCESSING_LOG,
@@ -653,12 +654,28 @@ class LogHost implements StatementHost {
   }
 
   async pull(query: PullQuery, context: CompileContext): Promise<readonly Row[]> {
-    const { source } = query
+    const { source, derived } = query
     if (this.#hasNews) await this.#catchUp()
+    if (derived !== null) return pullRows(query, this.#derivedRows(derived, context), context)
     if (source.kind === 'stream')
       return pullRows(query, rowsUpToEnd(this.log, source, this.formatOf), context)
     const definition = materialisingQuery(source, this.catalog)
     return pullRows(query, this.readCommitted(definition.id, readRangeFor(source, query.access)), context)
+  }
+
+  #derivedRows(plan: QueryPlan, compile: CompileContext): AsyncIterable<Batch> {
+    const { settings } = compile.functionContext
+    const compatibility = booleanSetting(settings, 'millrace.compatibility')
+    const queryId = `transient_${this.#streamNumber++}`
+    return derivedRows(plan, {
+      log: this.log,
+      clock: this.clock,
+      compile,
+      formatOf: this.formatOf,
+      compatibility,
+      timestampAfterMaxMs: timestampAfterMaxMs(settings, compatibility),
+      onProblem: (problem) => this.#onProblem(queryId, problem),
+    })
   }
 
   /** Who inserts, or makes a table, and then asks expects an answer with it: queries get a moment to take it in. */

@@ -301,7 +301,13 @@ function explainPull(query: PullQuery): string {
             : `group by ${grouping.keys.map(printExpression).join(', ')}`,
         ]),
     ...(query.where === null ? [] : [`filter ${printExpression(query.where)}`]),
-    `pull from ${query.source.kind} ${query.source.name} by ${query.access.kind}`,
+    query.derived === null
+      ? `pull from ${query.source.kind} ${query.source.name} by ${query.access.kind}`
+      : 'computed for this answer',
   ]
-  return steps.map((step, depth) => '  '.repeat(depth) + step).join('\n')
+  const plan = query.derived === null ? [] : printPlan(query.derived).split('\n')
+  return [
+    ...steps.map((step, depth) => '  '.repeat(depth) + step),
+    ...plan.map((line) => '  '.repeat(steps.length) + line),
+  ].join('\n')
 }

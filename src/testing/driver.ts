@@ -303,6 +303,8 @@ class DriverHost implements StatementHost {
 
   async pull(query: PullQuery, context: CompileContext): Promise<readonly Row[]> {
     const { source } = query
+    if (query.derived !== null)
+      throw new NotSupportedError('A pull query over a sub-query in the test driver')
     if (source.kind === 'stream') return pullRows(query, this.#allOf(source), context)
     const definition = materialisingQuery(source, this.catalog)
     const range = readRangeFor(source, query.access)

@@ -11,7 +11,8 @@ import { ColumnNames } from './column-names.ts'
 import { isOn, type PrepareContext } from './context.ts'
 import { refuseLag } from './plan-lag.ts'
 import { planAggregation, type Aggregation } from './plan-aggregation.ts'
-import { containsAggregate } from './plan-query.ts'
+import { planDerived } from './plan-derived.ts'
+import { containsAggregate, planQuery } from './plan-query.ts'
 import { pullAccess } from './pull-access.ts'
 import { QueryScope } from './query-scope.ts'
 import { querySources } from './query-sources.ts'
@@ -23,15 +24,13 @@ import { settleNull } from './untyped-null.ts'
 export function preparePullQuery(statement: QueryStatement, context: PrepareContext): PullQuery {
   const { query } = statement
   checkClauses(query, context)
-  const { all } = querySources(query.from, context, (relation) => {
-    throw new SqlError('SQL_PULL_CLAUSE', {
-      message: `Pull queries ask one stream or table by name, not ${relation.kind === 'union-relation' ? 'a UNION' : 'a sub-query'}.`,
-      at: relation.at,
-      hint: 'Add EMIT CHANGES for a push query, or make a table with CREATE TABLE … AS SELECT and ask that.',
-    })
-  })
-  const { source } = all[0]!
-  checkQueryable(source, query.from.at, context)
+  const { all } = querySources(query.from, context, (relation, alias) =>
+    planDerived(relation, alias, context, (inner, name) =>
+      planQuery(inner, { kind: 'derived', name }, context),
+    ),
+  )
+  const { source, derived } = all[0]!
+  if (derived === null) checkQueryable(source, query.from.at, context)
   const scope = new QueryScope(all, false, 'SELECT', new Set(), null, statement.query.items)
   const typing = (clause: string): TypingContext => ({
     scope: scope.forClause(clause),
@@ -88,15 +87,19 @@ export function preparePullQuery(statement: QueryStatement, context: PrepareCont
     schema.columns.map((c, i) => ({ name: c.name, expr: columns[i]! })),
     (node) => aggregation?.typeOver(node, 'ORDER BY') ?? typeExpression(node, typing('ORDER BY')),
   )
-  if (source.kind === 'table') checkKeyLists(query.where, source)
+  if (source.kind === 'table' && derived === null) checkKeyLists(query.where, source)
   const where = query.where === null ? null : typeCondition(query.where, typing('WHERE'))
   return {
     kind: 'pull-query',
     source,
+    derived: derived === null ? null : { version: 1, root: derived.node, sink: null, limit: null },
     schema,
     columns,
     where,
-    access: pullAccess(source, where, (query.where ?? query.from).at, context),
+    access:
+      derived === null
+        ? pullAccess(source, where, (query.where ?? query.from).at, context)
+        : { kind: 'scan', window: null },
     grouping: aggregation === null ? null : grouping(aggregation, query),
     orderBy,
     limit: query.limit?.value ?? null,
@@ -175,23 +178,25 @@ function refusePlace(node: Expression): undefined {
 }
 
 function checkClauses(query: Query, context: PrepareContext): void {
-  const refuse = (what: string, at: Position): never => {
+  const refuse = (clause: string, at: Position, what = `${clause} clauses`): never => {
     throw new SqlError('SQL_PULL_CLAUSE', {
       message: `Pull queries don't have ${what}.`,
       at,
-      hint: 'Add EMIT CHANGES for a push query, or make a table with CREATE TABLE … AS SELECT and ask that.',
+      hint: isOn(context.settings, 'millrace.compatibility', false)
+        ? 'Add EMIT CHANGES for a push query, or make a table with CREATE TABLE … AS SELECT and ask that.'
+        : `Ask what such a query gives, SELECT … FROM (SELECT … ${clause} …), which computes it for this answer. Or keep it: CREATE TABLE … AS SELECT.`,
     })
   }
-  if (query.from.kind === 'join-relation') refuse('JOIN clauses', query.from.at)
-  if (query.window !== null) refuse('WINDOW clauses', query.window.at)
-  if (query.partitionBy !== null) refuse('PARTITION BY clauses', query.partitionBy.at)
+  if (query.from.kind === 'join-relation') refuse('JOIN', query.from.at)
+  if (query.window !== null) refuse('WINDOW', query.window.at)
+  if (query.partitionBy !== null) refuse('PARTITION BY', query.partitionBy.at)
   if (isOn(context.settings, 'millrace.compatibility', false)) {
-    if (query.groupBy !== null) refuse('GROUP BY clauses', query.groupBy.at)
-    if (query.having !== null) refuse('HAVING clauses', query.having.at)
-    if (query.orderBy.length > 0) refuse('ORDER BY clauses', query.orderBy[0]!.at)
-    if (query.offset !== null) refuse('OFFSET clauses', query.offset.at)
+    if (query.groupBy !== null) refuse('GROUP BY', query.groupBy.at)
+    if (query.having !== null) refuse('HAVING', query.having.at)
+    if (query.orderBy.length > 0) refuse('ORDER BY', query.orderBy[0]!.at)
+    if (query.offset !== null) refuse('OFFSET', query.offset.at)
     const aggregate = query.items.find((item) => containsAggregate(item, context))
-    if (aggregate !== undefined) refuse('aggregate functions', aggregate.at)
+    if (aggregate !== undefined) refuse('', aggregate.at, 'aggregate functions')
   }
   if (query.limit !== null && !isOn(context.settings, 'ksql.query.pull.limit.clause.enabled', true)) {
     throw new SqlError('SQL_PULL_CLAUSE', {
