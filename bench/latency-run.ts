@@ -5,8 +5,8 @@
  *   node bench/latency-run.ts DIRECTORY WORKLOAD RATE SECONDS COMMIT-MS
  */
 import { Millrace } from '../src/index.ts'
+import { LoadPlan } from './load-plan.ts'
 import { Oracle } from './oracle.ts'
-import { TelemetryReadings } from './telemetry.ts'
 import { TELEMETRY, workloadNamed } from './workloads.ts'
 
 /** What a run prints. */
@@ -16,7 +16,6 @@ export interface LatencyRun {
   /** How late records were sent, which counts in full. */
   readonly sendLagMs: Readonly<Record<'p50' | 'p99' | 'max', number>>
   readonly records: number
-  readonly timed: number
   readonly cpuShare: number
   readonly commits: number
   readonly commitMs: { readonly p50: number; readonly p99: number }
@@ -38,11 +37,11 @@ async function run(
 ): Promise<LatencyRun> {
   const workload = workloadNamed(name)
   const total = rate * seconds
+  const plan = new LoadPlan(workload, total, rate)
   const millrace = await Millrace.open({ dataDirectory: directory, commitIntervalMs })
   await millrace.sql(TELEMETRY)
   await millrace.sql(workload.statement)
   const { log } = millrace
-  const oracle = new Oracle()
   const producer = log.producer({ acks: 'all' })
   const consumer = log.consumer({
     isolation: 'read_committed',
@@ -56,67 +55,44 @@ async function run(
     })),
   )
 
-  const readings = new TelemetryReadings(workload.vehicles, false)
-  /** When each record was to be sent, by what tells it in the output: key, window, how many of it. */
-  const scheduled = new Map<string, number[]>()
   const latencies = new Float64Array(total)
   const sendLags = new Float64Array(total)
-  let timed = 0
-  let received = 0
-  const firstTimed = Math.floor(total / 10)
-  const windowMs = workload.kind === 'windowed-table' ? 60_000 : 0
-
-  let startMs = 0
-  const startEpochMs = Date.now()
   let sent = 0
+  let received = 0
   let failure: unknown = null
+  const fail = (error: unknown): void => {
+    failure ??= error
+  }
+  const startMs = performance.now()
   const sendDue = (): void => {
-    const due = Math.min(total, Math.floor(((performance.now() - startMs) / 1000) * rate) + 1)
-    for (; sent < due; sent++) {
-      const ts = startEpochMs + Math.floor((sent / rate) * 1000)
-      const { key, value, reading } = readings.next(ts)
-      oracle.add(reading)
-      const place = windowMs === 0 ? `${key}@${ts}` : `${key}@${ts - (ts % windowMs)}`
-      const times = scheduled.get(place)
-      if (times === undefined) scheduled.set(place, [sent])
-      else times.push(sent)
-      sendLags[sent] = performance.now() - startMs - (sent / rate) * 1000
-      producer
-        .send({ topic: 'telemetry', key: Buffer.from(key), value: Buffer.from(value), timestampMs: ts })
-        .catch((error: unknown) => (failure ??= error))
-    }
-  }
-  const decoder = new TextDecoder()
-  const receive = (record: number, nowMs: number): void => {
-    received++
-    if (record >= firstTimed) latencies[timed++] = nowMs - (record / rate) * 1000
-  }
-  /** Each row answers for one reading (stream), or for all of its key and window so far (table). */
-  const seen = new Map<string, number>()
-  const readOnce = async (): Promise<void> => {
-    const records = await consumer.poll(100)
     const nowMs = performance.now() - startMs
-    for (const { key, value } of records) {
-      const row = JSON.parse(decoder.decode(value!)) as { TS: number; N: number }
-      if (windowMs === 0) {
-        const place = `${decoder.decode(key!)}@${row.TS}`
-        receive(scheduled.get(place)!.shift()!, nowMs)
-        continue
-      }
-      const bytes = Buffer.from(key!)
-      const place = `${bytes.toString('latin1', 0, bytes.length - 8)}@${bytes.readBigInt64BE(bytes.length - 8)}`
-      const times = scheduled.get(place)!
-      for (let n = seen.get(place) ?? 0; n < row.N; n++) receive(times[n]!, nowMs)
-      seen.set(place, row.N)
+    const due = Math.min(total, Math.floor((nowMs / 1000) * rate) + 1)
+    for (; sent < due; sent++) {
+      sendLags[sent] = nowMs - (sent / rate) * 1000
+      producer
+        .send({
+          topic: 'telemetry',
+          key: plan.key(sent),
+          value: plan.value(sent),
+          timestampMs: plan.timeMs(sent),
+        })
+        .catch(fail)
     }
   }
-
-  startMs = performance.now()
   const cpuBefore = process.cpuUsage()
   const sending = setInterval(sendDue, 1)
   // What comes late still counts; what never comes ends the run.
   const deadlineMs = startMs + seconds * 1000 + 30_000
-  while (received < total && failure === null && performance.now() < deadlineMs) await readOnce()
+  while (received < total && failure === null && performance.now() < deadlineMs) {
+    const records = await consumer.poll(100)
+    const nowMs = performance.now() - startMs
+    for (const record of records) {
+      plan.received(record, (index) => {
+        received++
+        latencies[index] = nowMs - (index / rate) * 1000
+      })
+    }
+  }
   clearInterval(sending)
   const cpu = process.cpuUsage(cpuBefore)
   const tookMs = performance.now() - startMs
@@ -124,6 +100,8 @@ async function run(
   await producer.close()
   await consumer.close()
   await millrace.untilIdle()
+  const oracle = new Oracle()
+  for (const reading of plan.readings()) oracle.add(reading)
   oracle.ready()
   const difference =
     received < total
@@ -131,7 +109,7 @@ async function run(
       : await oracle.compare(workload, log)
   const commits = millrace.commitMs.toSorted((a, b) => a - b)
   await millrace.close()
-  const sorted = latencies.subarray(0, timed).sort()
+  const sorted = latencies.subarray(Math.floor(total / 10)).sort()
   const lags = sendLags.sort()
   return {
     latencyMs: {
@@ -143,7 +121,6 @@ async function run(
     },
     sendLagMs: { p50: quantile(lags, 0.5), p99: quantile(lags, 0.99), max: quantile(lags, 1) },
     records: total,
-    timed,
     cpuShare: Number(((cpu.user + cpu.system) / 1000 / tookMs).toFixed(3)),
     commits: commits.length,
     commitMs: { p50: quantile(commits, 0.5), p99: quantile(commits, 0.99) },

@@ -2,12 +2,10 @@
 export function tableOf(results: readonly object[]): string {
   const rows: (readonly [string, string, string])[] = []
   for (const result of results) {
-    const { measurement, workload, commitIntervalMs, ...figures } = result as Record<string, unknown> & { commitIntervalMs?: number }
-    const name = [
-      measurement,
-      workload,
-      commitIntervalMs === undefined ? '' : `${commitIntervalMs} ms`,
-    ]
+    const { measurement, workload, commitIntervalMs, ...figures } = result as Record<string, unknown> & {
+      commitIntervalMs?: number
+    }
+    const name = [measurement, workload, commitIntervalMs === undefined ? '' : `${commitIntervalMs} ms`]
       .filter((part) => part !== undefined && part !== '')
       .join(', ')
     for (const [figure, value] of leaves('', figures)) rows.push([name, figure, value])

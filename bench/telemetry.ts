@@ -5,8 +5,8 @@ import type { Log } from '../src/log/log.ts'
 import { murmur2, partitionOf } from '../src/log/murmur2.ts'
 import { RecordBatchWriter } from '../src/log/record-batch.ts'
 
-const START_MS = 1_700_000_000_000
-const PARTITIONS = 4
+export const START_MS = 1_700_000_000_000
+export const PARTITIONS = 4
 /** Records per group that is appended to the log. */
 const GROUP_RECORDS = 20_000
 

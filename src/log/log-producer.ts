@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../base/clock.ts'
 import { StorageError } from '../base/errors.ts'
+import { Queue } from '../base/queue.ts'
 import type { Random } from '../base/random.ts'
 import { type CheckedAppend, checkAppend, partitionIn } from './append.ts'
 import type { JournalEntry } from './journal-entry.ts'
@@ -102,7 +103,7 @@ export class LogProducer implements Producer {
   #inFlight = 0
   readonly #sent = new Set<Sent>()
   #buffered = 0
-  #blocked: Blocked[] = []
+  readonly #blocked = new Queue<Blocked>()
   #waitingForRoom: (() => void)[] = []
   #expiry: Timer | null = null
   #expiryMs = Infinity
@@ -399,7 +400,7 @@ export class LogProducer implements Producer {
       this.#refuse(collected, this.#timedOut('It was not written.'))
       return false
     })
-    while (this.#blocked.length > 0 && this.#blocked[0]!.sinceMs + this.#blockMsMax <= nowMs) {
+    while (this.#blocked.length > 0 && this.#blocked.first!.sinceMs + this.#blockMsMax <= nowMs) {
       this.#blocked.shift()!.reject(
         new StorageError('LOG_PRODUCER_BUFFER_FULL', {
           message: `The producer's buffer (${this.#bufferBytesMax} bytes) was full for ${this.#blockMsMax} ms. The record was not written.`,
@@ -410,7 +411,7 @@ export class LogProducer implements Producer {
     for (const { sinceMs, answered } of this.#unanswered()) {
       if (!answered) this.#watchTime(sinceMs + this.#deliveryTimeoutMs)
     }
-    if (this.#blocked.length > 0) this.#watchTime(this.#blocked[0]!.sinceMs + this.#blockMsMax)
+    if (this.#blocked.length > 0) this.#watchTime(this.#blocked.first!.sinceMs + this.#blockMsMax)
     this.#settled()
   }
 
