@@ -10,6 +10,9 @@ import type { QueryInput, QueryRun } from './query-run.ts'
 import type { ReadSlice, SharedReader } from './shared-reader.ts'
 import type { DecodedRecords, UnreadableRecord } from './source-decoder.ts'
 
+/** A step over several groups ends after so long: whoever is behind must not keep commits waiting. */
+const STEP_MS_MAX = 5
+
 /** Where a query is in one of its inputs. */
 interface InputState {
   readonly input: QueryInput
@@ -57,6 +60,7 @@ export class InputFeed {
   readonly #run: QueryRun
   readonly #log: Log
   readonly #reader: SharedReader
+  readonly #clock: Clock
   readonly #states: readonly InputState[]
   readonly #groups: readonly (readonly InputState[])[]
   readonly #future: FutureBound
@@ -85,6 +89,7 @@ export class InputFeed {
       readonly onExpired?: (expired: ExpiredInput) => void
     },
   ) {
+    this.#clock = options.clock
     this.#run = run
     this.#log = log
     this.#reader = reader
@@ -144,14 +149,20 @@ export class InputFeed {
     )
   }
 
-  /** Reads, hands over and drains one step of a group, in turn; false if there was nothing to read in any. */
+  /**
+   * Reads, hands over and drains one step of every group; after some time the others have their turn in the
+   * next call. False if there was nothing to read in any.
+   */
   async step(): Promise<boolean> {
-    for (let tried = 0; tried < this.#groups.length; tried++) {
+    const startedMs = this.#clock.monotonicMs()
+    let worked = false
+    for (let stepped = 0; stepped < this.#groups.length; stepped++) {
       const group = this.#groups[this.#turn]!
       this.#turn = (this.#turn + 1) % this.#groups.length
-      if (await this.#stepGroup(group)) return true
+      if (await this.#stepGroup(group)) worked = true
+      if (this.#clock.monotonicMs() - startedMs >= STEP_MS_MAX) break
     }
-    return false
+    return worked
   }
 
   /** Whether everything that may be read has been handed over. */

@@ -160,6 +160,20 @@ export class RunningQuery {
     return this.#dirty
   }
 
+  /** Rows handed to it, over all its runs. */
+  get rowsRead(): number {
+    return this.#rowsBefore.in + (this.#feed?.rowsIn ?? 0)
+  }
+
+  /** Records that are there to be read and have not been. */
+  get lag(): number {
+    return this.#feed?.lag ?? 0
+  }
+
+  get isAtLeastOnce(): boolean {
+    return this.#early !== null
+  }
+
   get atEnd(): boolean {
     return this.#feed === null || this.#feed.atEnd
   }
@@ -185,7 +199,7 @@ export class RunningQuery {
       ...this.#counts(),
       expressionErrors: this.#expressionFailures.count,
       expressionErrorReasons: this.#expressionFailures.byReason,
-      lag: this.#feed?.lag ?? 0,
+      lag: this.lag,
       eventTimeMs: eventTimeMs < 0 ? null : eventTimeMs,
       nextTimerMs: this.#run?.nextTimerMs() ?? null,
       error: this.#error === null ? null : String((this.#error as Error).message ?? this.#error),
@@ -209,7 +223,7 @@ export class RunningQuery {
 
   #counts(): Counts {
     return {
-      rowsIn: this.#rowsBefore.in + (this.#feed?.rowsIn ?? 0),
+      rowsIn: this.rowsRead,
       rowsOut: this.#rowsBefore.out + (this.#run?.rowsOut ?? 0),
       unreadable: this.#unreadable,
       dropped: { ...this.#dropped },

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../base/clock.ts'
+import type { Clock } from '../base/clock.ts'
 import { crashPoint } from '../base/crash-points.ts'
 import { StorageError } from '../base/errors.ts'
 import type { Format } from '../formats/format.ts'
@@ -13,6 +13,7 @@ import { inOrderOfData } from './order-of-data.ts'
 import type { QuerySpec } from './query-spec.ts'
 import { RunningQuery, type QueryProblem, type QueryStatus, type RowProblems } from './running-query.ts'
 import { SharedReader } from './shared-reader.ts'
+import { WakeUp } from './wake-up.ts'
 
 export interface WorkerOptions {
   readonly log: Log
@@ -37,6 +38,8 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
+/** Input that comes in small pieces is worked off so many times per commit: each time costs a read per partition. */
+const STEPS_PER_COMMIT = 4
 const RETRY_MS_FIRST = 1_000
 const RETRY_MS_MAX = 60_000
 
@@ -59,11 +62,12 @@ export class Worker {
   #owner: CommitOwner | null = null
   #loop: Promise<void> | null = null
   #stopping = false
-  #wake: (() => void) | null = null
-  #woken = false
+  readonly #wakeUp: WakeUp
   #lastCommitMs: number
   /** The commits of the cycle before the open one; empty: there are none, or their consequences are drawn. */
   #underWay: readonly CycleCommit[] = []
+  /** When the queries were last stepped. */
+  #lastStepMs = -Infinity
   #commits = 0
   readonly #commitMs: number[] = []
   readonly #waitingForIdle: Waiting[] = []
@@ -76,19 +80,21 @@ export class Worker {
 
   constructor(options: WorkerOptions) {
     this.#options = options
+    this.#wakeUp = new WakeUp(options.clock)
     this.#reader = new SharedReader(options.log, options.formatOf)
     this.#lastCommitMs = options.clock.monotonicMs()
   }
 
   async start(): Promise<void> {
     this.#owner = await this.#options.log.claim('worker')
-    const unsubscribe = this.#options.log.onEndsMoved(() => this.#signal())
+    const unsubscribe = this.#options.log.onEndsMoved(() => this.#wakeUp.in(this.#pauseMs))
     this.#loop = this.#run()
       .catch((error: unknown) => {
         this.#fatal ??= error
       })
       .then(() => {
         unsubscribe()
+        this.#wakeUp.cancel()
         return this.#end()
       })
   }
@@ -100,7 +106,7 @@ export class Worker {
    */
   async stop(): Promise<void> {
     this.#stopping = true
-    this.#signal()
+    this.#wakeUp.now()
     await this.#loop
     if (this.#fatal !== null && !(this.#fatal instanceof StorageError)) throw this.#fatal
   }
@@ -152,7 +158,7 @@ export class Worker {
     return new Promise((resolve, reject) => {
       if (this.#ended) reject(this.#endError())
       else this.#waitingForIdle.push({ resolve, reject })
-      this.#signal()
+      this.#wakeUp.now()
     })
   }
 
@@ -190,14 +196,16 @@ export class Worker {
   async #run(): Promise<void> {
     const { clock, commitIntervalMs, transactionBytesMax } = this.#options
     while (!this.#stopping) {
+      this.#wakeUp.forget()
       for (let next = this.#between.shift(); next !== undefined; next = this.#between.shift()) {
         await next.work().then(next.resolve, next.reject)
       }
-      this.#woken = false
       if (this.#underWay.every((commit) => commit.isDecided)) await this.#settle()
       if (this.#fatal !== null) break
       let worked = false
       let pendingBytes = 0
+      const readBefore = this.#rowsRead
+      this.#lastStepMs = clock.monotonicMs()
       for (const query of this.#queries.values()) {
         if (!query.isRunning) {
           if (query.retryAtMs !== null && clock.monotonicMs() >= query.retryAtMs)
@@ -216,7 +224,9 @@ export class Worker {
       if (dirty && (dueInMs <= 0 || isFull) && !mayWait) await this.#commit()
       else if (!dirty && this.#underWay.length === 0 && this.#fatal === null && this.#isIdle)
         for (const waiting of this.#waitingForIdle.splice(0)) waiting.resolve()
-      if (!worked) await this.#wait(dirty && dueInMs > 0 ? dueInMs : this.#idleWaitMs())
+      if (!worked) await this.#wakeUp.wait(dirty && dueInMs > 0 ? dueInMs : this.#idleWaitMs())
+      else if (this.#isKeepingUp(this.#rowsRead - readBefore) && this.#pauseMs > 0)
+        await this.#wakeUp.wait(dirty && dueInMs > 0 ? Math.min(dueInMs, this.#pauseMs) : this.#pauseMs)
       // The commit under way goes on only when the event loop gets a turn.
       else if (this.#underWay.length > 0 || this.#commits % 8 === 0) await clock.turn()
     }
@@ -298,7 +308,7 @@ export class Worker {
         this.#commitMs.push(clock.monotonicMs() - startedMs)
         if (this.#commitMs.length > 10_000) this.#commitMs.shift()
       }
-      this.#signal()
+      this.#wakeUp.now()
     })
   }
 
@@ -374,26 +384,28 @@ export class Worker {
     return new Promise((resolve, reject) => {
       if (this.#ended) reject(this.#endError())
       else this.#between.push({ work, resolve, reject })
-      this.#signal()
+      this.#wakeUp.now()
     })
   }
 
-  #signal(): void {
-    this.#woken = true
-    this.#wake?.()
+  get #rowsRead(): number {
+    let rows = 0
+    for (const query of this.#queries.values()) rows += query.rowsRead
+    return rows
   }
 
-  #wait(ms: number): Promise<void> {
-    if (this.#woken || this.#stopping) return Promise.resolve()
-    return new Promise((resolve) => {
-      let timer: Timer | null = null
-      const wake = (): void => {
-        timer?.cancel()
-        this.#wake = null
-        resolve()
-      }
-      this.#wake = wake
-      timer = this.#options.clock.after(ms, wake)
-    })
+  /** Whether no more is left to read than was just read. */
+  #isKeepingUp(rowsJustRead: number): boolean {
+    let left = 0
+    for (const query of this.#queries.values()) if (query.isRunning) left += query.lag
+    return left <= rowsJustRead
+  }
+
+  /** How long input may still wait, since nothing is gained by taking it in small pieces. */
+  get #pauseMs(): number {
+    const { clock, commitIntervalMs } = this.#options
+    const isAwaited = this.#waitingForIdle.length > 0 || this.#between.length > 0
+    if (isAwaited || [...this.#queries.values()].some((query) => query.isAtLeastOnce)) return 0
+    return this.#lastStepMs + commitIntervalMs / STEPS_PER_COMMIT - clock.monotonicMs()
   }
 }

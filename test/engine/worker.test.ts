@@ -268,7 +268,12 @@ describe('while a commit is under way', () => {
     expect(held.inFlightMax).toBe(1)
     held.isHolding = false
     held.release()
-    await held.untilRead(5)
+    await expect
+      .poll(() => {
+        t.clock.advanceTo(t.clock.nowMs() + 5)
+        return t.worker.status('q0')!.rowsIn
+      })
+      .toBe(5)
     expect(held.inFlightMax).toBe(1)
   })
 
@@ -309,6 +314,8 @@ describe('processing.guarantee', () => {
     const t = await open({ commitIntervalMs: 10 })
     await t.add(`${READINGS} ${COPY}`, [guarantee(value)])
     await t.produce('s', [reading('a', 1)])
+    // It looks for input a few times per commit.
+    t.clock.advanceTo(t.clock.nowMs() + 3)
     await expect.poll(() => t.worker.status('q0')!.rowsIn).toBe(1)
     await expect.poll(() => t.lines('P')).toEqual(lines)
     expect(t.offsets('q0')).toEqual([])
