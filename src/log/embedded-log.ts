@@ -282,6 +282,7 @@ export class EmbeddedLog implements Log, LogCore {
       this.groupCoordinator.checkCommit(group, null, [])
       return [{ kind: 'delete-group', group }]
     })
+    this.groupCoordinator.forget(group)
   }
 
   async deleteOffsets(group: string, partitions: readonly TopicPartition[]): Promise<void> {

@@ -287,6 +287,11 @@ export class GroupCoordinator {
     }
   }
 
+  /** Its offsets are deleted: what comes under this name starts anew. */
+  forget(groupName: string): void {
+    if (this.#groups.get(groupName)?.members.size === 0) this.#groups.delete(groupName)
+  }
+
   groups(): string[] {
     return [...this.#groups].filter(([, { members }]) => members.size > 0).map(([name]) => name)
   }
@@ -368,7 +373,7 @@ export class GroupCoordinator {
       this.#assign(group)
       return
     }
-    group.asked.clear()
+    // What it has asked for counts on: members that come back shall miss nothing either.
     group.emptySinceMs = this.#clock.nowMs()
   }
 

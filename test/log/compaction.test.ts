@@ -260,7 +260,8 @@ describe('compaction keeps', () => {
     await put(log, ...['x=0', 'a=1', 'b=1', 'a=2', 'b=2', 'c=1'].map((pair) => pairs([pair])))
     await cleaned(log, clock)
     const kept = ['0 x=0', '3 a=2', '4 b=2', '5 c=1']
-    for (const from of [0, 1, 2, 3]) expect(brief(await found(log, from))).toEqual(kept.slice(from === 0 ? 0 : 1))
+    for (const from of [0, 1, 2, 3])
+      expect(brief(await found(log, from))).toEqual(kept.slice(from === 0 ? 0 : 1))
     await log.close()
     const again = await opened(disk, clock)
     expect(brief(await found(again, 1))).toEqual(kept.slice(1))

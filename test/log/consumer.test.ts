@@ -576,7 +576,16 @@ describe('partitions that are found later', () => {
     consumer.subscribe(['t', 'u'])
     expect(await settle(consumer)).toEqual([])
     await consumer.close()
-    // A group that starts over is a new one.
+    // One that comes back misses nothing; one that starts over is a new one.
+    await log.addPartitions('u', 2)
+    await send('u', 1, 'meanwhile')
+    const back = join({ offsetReset: 'latest' }, ['u'])
+    expect(valuesOf(await settle(back))).toEqual(['meanwhile'])
+    await back.close()
+    await log.deleteGroup('g')
+    const anew = join({ offsetReset: 'latest' }, ['u'])
+    expect(await settle(anew)).toEqual([])
+    await anew.close()
     const again = log.consumer({ group: 'elsewhere', offsetReset: 'latest' })
     again.subscribe(['t', 'u'])
     expect(await settle(again)).toEqual([])
