@@ -30,8 +30,8 @@ const WRITE_BYTES = 1024 * 1024
  * less it waits, so that no load outgrows it.
  */
 const REST_PER_WORK = [
-  { dirtyBytesMax: 64 * 1024 * 1024, rest: 3 },
-  { dirtyBytesMax: 256 * 1024 * 1024, rest: 1 },
+  { dirtyBytesMax: 32 * 1024 * 1024, rest: 3 },
+  { dirtyBytesMax: 128 * 1024 * 1024, rest: 1 },
   { dirtyBytesMax: Infinity, rest: 0.25 },
 ] as const
 /** A dirty active segment is sealed from this size on, or at this age. */

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../base/clock.ts'
 import { StorageError } from '../base/errors.ts'
 import { partitionKey, partitionOfKey, type TopicPartition } from './assignors.ts'
+import { ConsumerMembership } from './consumer-membership.ts'
 import type { GroupCoordinator } from './group-coordinator.ts'
 import type {
   CommittedOffset,
@@ -11,23 +12,11 @@ import type {
   Isolation,
   Log,
 } from './log.ts'
-import { walkRecords } from './walk-records.ts'
+import { PartitionReading } from './partition-reading.ts'
 
 const FETCH_BYTES_MAX = 50 * 1024 * 1024
 const PARTITION_FETCH_BYTES_MAX = 1024 * 1024
 const KEEP_ALIVE_MS = 1 << 30
-
-/** A partition this consumer reads. */
-interface Reading {
-  readonly at: TopicPartition
-  /** Next offset to hand out; null until it is known. */
-  position: number | null
-  paused: boolean
-  /** Read and not yet handed out; the first one is at `position` or behind it. */
-  buffered: ConsumedRecord[]
-  /** Where reading goes on behind `buffered`. */
-  readOffset: number
-}
 
 /**
  * A consumer in the log's own process.
@@ -41,16 +30,11 @@ export class LogConsumer implements Consumer {
   readonly #clock: Clock
   readonly #options: ConsumerOptions
   readonly #isolation: Isolation
-  readonly #sessionTimeoutMs: number
-  readonly #pollIntervalMsMax: number
-  readonly #readings = new Map<string, Reading>()
+  readonly #membership: ConsumerMembership
+  readonly #readings = new Map<string, PartitionReading>()
   /** Null: partitions were assigned by hand, or nothing yet. */
   #subscription: readonly string[] | RegExp | null = null
-  #memberId: string | null = null
-  #generation = -1
-  #lastPollMs: number
   #lastAutoCommitMs: number
-  #heartbeat: Timer | null = null
   #polling = false
   #closed = false
   /** Turns through the partitions, so that none starves. */
@@ -66,9 +50,7 @@ export class LogConsumer implements Consumer {
     this.#clock = clock
     this.#options = options
     this.#isolation = options.isolation ?? 'read_committed'
-    this.#sessionTimeoutMs = options.sessionTimeoutMs ?? 45_000
-    this.#pollIntervalMsMax = options.maxPollIntervalMs ?? 300_000
-    this.#lastPollMs = clock.monotonicMs()
+    this.#membership = new ConsumerMembership(coordinator, clock, options, () => this.#topics())
     this.#lastAutoCommitMs = clock.monotonicMs()
   }
 
@@ -79,13 +61,11 @@ export class LogConsumer implements Consumer {
     if (this.#options.group === undefined) throw noGroup('subscribes')
     if (this.#subscription === null && this.#readings.size > 0) throw mixed()
     this.#subscription = topics instanceof RegExp ? topics : [...new Set(topics)]
-    this.#lastPollMs = this.#clock.monotonicMs()
-    if (this.#memberId === null) this.#join()
-    else this.#coordinator.subscribed(this.#options.group, this.#memberId)
+    this.#membership.subscribed()
   }
 
   unsubscribe(): void {
-    this.#leave()
+    this.#membership.leave()
     this.#subscription = null
     this.#readings.clear()
   }
@@ -106,12 +86,7 @@ export class LogConsumer implements Consumer {
   }
 
   member(): GroupMember | null {
-    if (this.#memberId === null) return null
-    return {
-      memberId: this.#memberId,
-      generation: this.#generation,
-      ...(this.#options.instanceId === undefined ? {} : { instanceId: this.#options.instanceId }),
-    }
+    return this.#membership.member
   }
 
   // Reading
@@ -125,7 +100,7 @@ export class LogConsumer implements Consumer {
     const untilMs = this.#clock.monotonicMs() + timeoutMs
     try {
       for (;;) {
-        this.#lastPollMs = this.#clock.monotonicMs()
+        this.#membership.polled()
         let changed = false
         const watch = (): void => {
           changed = true
@@ -188,59 +163,38 @@ export class LogConsumer implements Consumer {
     for (let i = 0; i < readings.length && records.length < recordsMax; i++) {
       const reading = readings[(first + i) % readings.length]!
       if (reading.paused) continue
-      if (reading.buffered.length === 0 && bytesLeft > 0) bytesLeft -= await this.#fill(reading, bytesLeft)
+      if (reading.isEmpty) {
+        if (bytesLeft <= 0) continue
+        bytesLeft -= await this.#fill(reading, bytesLeft)
+      }
       // It may have been sought or given up meanwhile.
       if (this.#readings.get(partitionKey(reading.at)) !== reading || reading.paused) continue
-      const taken = reading.buffered.splice(0, recordsMax - records.length)
-      records.push(...taken)
-      const [next] = reading.buffered
-      if (taken.length > 0 || next === undefined) reading.position = next?.offset ?? reading.readOffset
+      records.push(...reading.take(recordsMax - records.length))
     }
     return records
   }
 
   /** Reads what comes next in a partition into its buffer. @returns how many bytes */
-  async #fill(reading: Reading, bytesMax: number): Promise<number> {
-    const { topic, partition } = reading.at
+  async #fill(reading: PartitionReading, bytesMax: number): Promise<number> {
+    const { partitionFetchBytesMax = PARTITION_FETCH_BYTES_MAX } = this.#options
     reading.position ??= await this.#startOf(reading.at)
     const from = reading.position
-    let slice
     try {
-      const { partitionFetchBytesMax = PARTITION_FETCH_BYTES_MAX } = this.#options
-      const bytes = Math.min(bytesMax, partitionFetchBytesMax)
-      slice = await this.#log.read(topic, partition, from, bytes, this.#isolation)
+      return await reading.fill(this.#log, from, Math.min(bytesMax, partitionFetchBytesMax), this.#isolation)
     } catch (cause) {
+      if (reading.position !== from) return 0 // Sought meanwhile.
       const code = cause instanceof StorageError ? cause.code : ''
       // Deleted: the next rebalance takes it away.
       if (code === 'LOG_UNKNOWN_TOPIC' && this.#subscription !== null) {
-        reading.readOffset = from
+        reading.seek(from)
         return 0
       }
       if (code !== 'LOG_OFFSET_OUT_OF_RANGE') throw cause
       const offset = await this.#reset(reading.at, cause)
       this.#noteReset(reading.at, from, offset)
-      reading.position = offset
-      reading.readOffset = offset
+      reading.seek(offset)
       return 0
     }
-    if (reading.position !== from) return 0 // Sought meanwhile.
-    const { bytes, count, keyStarts, keyEnds, valueStarts, valueEnds, timestamps, offsets, headers } =
-      walkRecords(slice.bytes, from, slice.aborted)
-    const part = (start: number, end: number): Uint8Array | null =>
-      start < 0 ? null : bytes.subarray(start, end)
-    for (let i = 0; i < count; i++) {
-      reading.buffered.push({
-        topic,
-        partition,
-        offset: offsets[i]!,
-        timestampMs: timestamps[i]!,
-        key: part(keyStarts[i]!, keyEnds[i]!),
-        value: part(valueStarts[i]!, valueEnds[i]!),
-        headers: headers?.[i] ?? [],
-      })
-    }
-    reading.readOffset = slice.nextOffset
-    return bytes.length
   }
 
   #noteReset(at: TopicPartition, wanted: number, offset: number): void {
@@ -297,10 +251,7 @@ export class LogConsumer implements Consumer {
     if (!Number.isSafeInteger(offset) || offset < 0) {
       throw new StorageError('LOG_INVALID_OFFSET', { message: `${offset} is not an offset to read from.` })
     }
-    const reading = this.#reading(at)
-    reading.position = offset
-    reading.readOffset = offset
-    reading.buffered = []
+    this.#reading(at).seek(offset)
   }
 
   seekToBeginning(partitions = this.assignment()): void {
@@ -339,7 +290,7 @@ export class LogConsumer implements Consumer {
     return this.#isolation === 'read_committed' ? lastStable : highWatermark
   }
 
-  #reading(at: TopicPartition): Reading {
+  #reading(at: TopicPartition): PartitionReading {
     const reading = this.#readings.get(partitionKey(at))
     if (reading !== undefined) return reading
     throw new StorageError('LOG_NOT_ASSIGNED', {
@@ -425,64 +376,18 @@ export class LogConsumer implements Consumer {
     return this.#subscription ?? []
   }
 
-  #join(): void {
-    if (this.#memberId !== null) return
-    const { group, instanceId = null, clientId = 'consumer', assignor = 'range' } = this.#options
-    this.#memberId = this.#coordinator.join({
-      group: group!,
-      instanceId,
-      clientId,
-      topics: () => this.#topics(),
-      assignor,
-      sessionTimeoutMs: this.#sessionTimeoutMs,
-    })
-    this.#generation = -1
-    this.#beat()
-  }
-
-  /** Tells the coordinator now and then that this consumer lives, whether it is polled or not. */
-  #beat(): void {
-    this.#heartbeat?.cancel()
-    this.#heartbeat = this.#clock.after(Math.max(1, Math.floor(this.#sessionTimeoutMs / 3)), () => {
-      if (this.#memberId === null) return
-      if (this.#clock.monotonicMs() - this.#lastPollMs > this.#pollIntervalMsMax) {
-        // Nobody asks for its records: others shall have them.
-        this.#coordinator.leave(this.#options.group!, this.#memberId)
-        return
-      }
-      try {
-        this.#coordinator.heartbeat(this.#options.group!, this.#memberId, this.#options.instanceId ?? null)
-        this.#beat()
-      } catch (error) {
-        // The next poll learns it.
-        if (!(error instanceof StorageError)) throw error
-      }
-    })
-  }
-
-  #leave(): void {
-    this.#heartbeat?.cancel()
-    if (this.#memberId !== null) this.#coordinator.leave(this.#options.group!, this.#memberId)
-    this.#memberId = null
-  }
-
   async #rebalance(): Promise<void> {
     if (this.#subscription === null) return
-    const { group, instanceId = null, onRevoked, onAssigned, onLost } = this.#options
+    const { group, onRevoked, onAssigned, onLost } = this.#options
     for (;;) {
-      let standing
-      try {
-        standing = this.#coordinator.reconcile(group!, this.#memberId!, this.assignment(), instanceId)
-      } catch (error) {
-        if (!(error instanceof StorageError) || error.code !== 'LOG_UNKNOWN_MEMBER') throw error
+      const standing = this.#membership.reconcile(this.assignment())
+      if (standing === null) {
         const lost = this.assignment()
         this.#readings.clear()
-        this.#memberId = null
         if (lost.length > 0) await onLost?.(lost)
-        this.#join()
+        this.#membership.subscribed()
         continue
       }
-      this.#generation = standing.generation
       const revoked = standing.revoked.filter((at) => this.#readings.has(partitionKey(at)))
       if (revoked.length > 0) {
         if (this.#autoCommits) {
@@ -510,13 +415,7 @@ export class LogConsumer implements Consumer {
   #take(at: TopicPartition): void {
     const key = partitionKey(at)
     if (this.#readings.has(key)) return
-    this.#readings.set(key, {
-      at: partitionOfKey(key),
-      position: null,
-      paused: false,
-      buffered: [],
-      readOffset: 0,
-    })
+    this.#readings.set(key, new PartitionReading(partitionOfKey(key)))
   }
 
   async close(): Promise<void> {
@@ -528,9 +427,7 @@ export class LogConsumer implements Consumer {
       await this.#pendingCommit
     } finally {
       this.#closed = true
-      this.#heartbeat?.cancel()
-      // A static member is expected back, until its session times out.
-      if (this.#options.instanceId === undefined) this.#leave()
+      this.#membership.close()
       this.#readings.clear()
       this.#wake?.()
     }

@@ -628,6 +628,16 @@ test('a poll reads no more than it was told to', async () => {
   // The first batch comes in any case.
   expect(await polled({ partitionFetchBytesMax: 1 })).toBe(2)
   expect(await polled({ fetchBytesMax: 1 })).toBe(1)
+  // What a poll does not come to keeps its place.
+  await log.commitOffsets('g', [{ topic: 't', partition: 1, offset: 2 }])
+  const member = join({ fetchBytesMax: 1 })
+  expect((await settle(member)).map(({ partition, offset }) => `${partition}:${offset}`).toSorted()).toEqual([
+    '0:0',
+    '0:1',
+    '0:2',
+    '1:2',
+  ])
+  await member.close()
 })
 
 describe('offsets nobody uses', () => {
