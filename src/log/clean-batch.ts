@@ -2,9 +2,14 @@ import { StorageError } from '../base/errors.ts'
 import { CODECS, compress, inflate } from './compression.ts'
 import {
   AT_ATTRIBUTES,
+  AT_BASE_SEQUENCE,
   AT_BASE_TIMESTAMP,
   AT_BATCH_LENGTH,
+  AT_LAST_OFFSET_DELTA,
+  AT_MAGIC,
   AT_MAX_TIMESTAMP,
+  AT_PRODUCER_EPOCH,
+  AT_PRODUCER_ID,
   AT_RECORD_COUNT,
   BATCH_HEADER_BYTES,
   CODEC_MASK,
@@ -167,6 +172,22 @@ export function emptyBatch(bytes: Uint8Array, start: number): Uint8Array {
   writeI16(batch, AT_ATTRIBUTES, readI16(batch, AT_ATTRIBUTES) & ~(CODEC_MASK | DELETE_HORIZON))
   writeI64(batch, AT_BASE_TIMESTAMP, -1)
   writeI32(batch, AT_RECORD_COUNT, 0)
+  sealBatch(batch, 0, batch.length)
+  return batch
+}
+
+/** A header without records for the offsets [from, to), whose batches are all gone: what is left has no gaps. */
+export function fillerBatch(from: number, to: number): Uint8Array {
+  const batch = new Uint8Array(BATCH_HEADER_BYTES)
+  writeI64(batch, 0, from)
+  writeI32(batch, AT_BATCH_LENGTH, BATCH_HEADER_BYTES - 12)
+  batch[AT_MAGIC] = 2
+  writeI32(batch, AT_LAST_OFFSET_DELTA, to - 1 - from)
+  writeI64(batch, AT_BASE_TIMESTAMP, -1)
+  writeI64(batch, AT_MAX_TIMESTAMP, -1)
+  writeI64(batch, AT_PRODUCER_ID, -1)
+  writeI16(batch, AT_PRODUCER_EPOCH, -1)
+  writeI32(batch, AT_BASE_SEQUENCE, -1)
   sealBatch(batch, 0, batch.length)
   return batch
 }

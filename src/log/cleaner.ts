@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import { type FileHandle, type FileSystem, writeFully } from '../base/file-system.ts'
-import { cleanBatch, deleteHorizonOf, emptyBatch, type Keep } from './clean-batch.ts'
+import { cleanBatch, deleteHorizonOf, emptyBatch, fillerBatch, type Keep } from './clean-batch.ts'
 import type { AbortedRange } from './checkpoint.ts'
 import { KeyOffsets } from './key-offsets.ts'
 import type { Partition, Segment } from './partition.ts'
@@ -170,8 +170,8 @@ export class Cleaner {
     const indexes = new Map<string, SegmentIndex>()
     const written: string[] = []
     try {
-      for (const [i, group] of groups.entries()) {
-        const made = await this.#copy(partition, group, pass, i === groups.length - 1, written)
+      for (const group of groups) {
+        const made = await this.#copy(partition, group, pass, written)
         if (made === null) {
           await this.#remove(written)
           return null
@@ -180,9 +180,8 @@ export class Cleaner {
           await this.#remove([made.path])
           continue
         }
-        if (made.stored.bytes === 0) await this.#remove([made.path])
-        else indexes.set(made.path, made.index)
-        swaps.push({ replaced: group, segments: made.stored.bytes === 0 ? [] : [made.stored] })
+        indexes.set(made.path, made.index)
+        swaps.push({ replaced: group, segments: [made.stored] })
       }
       if (indexes.size > 0) await this.#fileSystem.syncDirectory(partition.directory)
     } catch (cause) {
@@ -231,7 +230,6 @@ export class Cleaner {
     partition: Partition,
     group: readonly Segment[],
     pass: Pass,
-    isLast: boolean,
     written: string[],
   ): Promise<{ path: string; stored: StoredSegment; index: SegmentIndex; changed: boolean } | null> {
     const { base, createdMs } = group[0]!
@@ -241,7 +239,7 @@ export class Cleaner {
     written.push(path)
     const file = await this.#fileSystem.open(path, 'create')
     const out = new BatchOutput(file, index, base)
-    let changed = false
+    let changed = group.some(({ hasGaps }) => hasGaps)
     try {
       // One of a pass that never got to its swap may lie there.
       await file.truncate(0)
@@ -251,25 +249,25 @@ export class Cleaner {
           for (let at = 0; at < slice.length;) {
             const end = at + 12 + readI32(slice, at + AT_BATCH_LENGTH)
             const kept = pass.batch(slice, at, end)
-            if (kept === null || kept.length !== end - at || kept.buffer !== slice.buffer) changed = true
             if (kept !== null) await out.put(kept)
+            const isSame = kept !== null && kept.length === end - at && kept.buffer === slice.buffer
+            // What has no records already is filled in again where nothing needs it.
+            if (!isSame && readI32(slice, at + AT_RECORD_COUNT) > 0) changed = true
             at = end
           }
           startedMs = await this.#rest(startedMs, partition)
           if (this.#stopped()) return null
         }
       }
-      if (isLast && pass.lastDropped !== null) {
-        // As in Kafka: the end of what was cleaned stays visible in the batches.
-        await out.put(pass.lastDropped)
-      }
+      await out.fill(partition.endOf(group.at(-1)!))
       await out.flush()
       await file.sync()
     } finally {
       await file.close()
     }
     const appendedMs = Math.max(...group.map((segment) => segment.appendedMs))
-    return { path, stored: { base, generation, bytes: out.length, createdMs, appendedMs }, index, changed }
+    const stored = { base, generation, dense: true, bytes: out.length, createdMs, appendedMs }
+    return { path, stored, index, changed }
   }
 
   /** Lets others have the thread for a while. @returns when work goes on */
@@ -290,8 +288,6 @@ export class Cleaner {
 /** The decisions of one pass over a partition, batch by batch in the order of offsets. */
 class Pass {
   dropped = 0
-  /** The header of the batch seen last, if nothing of it was kept. */
-  lastDropped: Uint8Array | null = null
   readonly #keys: KeyOffsets
   readonly #mappedTo: number
   readonly #aborted: readonly AbortedRange[]
@@ -340,11 +336,8 @@ class Pass {
     } else {
       keep = (...record) => this.record(...record)
     }
-    this.lastDropped = null
     if (readI32(bytes, at + AT_RECORD_COUNT) === 0) {
-      if (this.#lastOfProducers.has(base) || base >= this.#mappedTo) return bytes.subarray(at, end)
-      this.lastDropped = bytes.slice(at, end)
-      return null
+      return this.#lastOfProducers.has(base) || base >= this.#mappedTo ? bytes.subarray(at, end) : null
     }
     const cleaned = cleanBatch(bytes, at, end, keep, this.#horizonMs)
     this.dropped += cleaned.dropped
@@ -353,9 +346,7 @@ class Pass {
       if (transactional) this.#withRecords.add(producerId)
       return cleaned.bytes
     }
-    if (this.#lastOfProducers.has(base)) return emptyBatch(bytes, at)
-    this.lastDropped = emptyBatch(bytes, at)
-    return null
+    return this.#lastOfProducers.has(base) ? emptyBatch(bytes, at) : null
   }
 
   record(offset: number, data: Uint8Array, keyStart: number, keyEnd: number, isTombstone: boolean): Keep {
@@ -375,11 +366,13 @@ class Pass {
   }
 }
 
-/** Batches on their way into a new segment. */
+/** Batches on their way into a new segment. Where offsets are missing, a header without records covers them. */
 class BatchOutput {
   readonly #file: FileHandle
   readonly #index: SegmentIndex
   readonly #base: number
+  /** First offset that is not covered yet. */
+  #next: number
   #buffer: Uint8Array[] = []
   #buffered = 0
   #written = 0
@@ -388,6 +381,7 @@ class BatchOutput {
     this.#file = file
     this.#index = index
     this.#base = base
+    this.#next = base
   }
 
   get length(): number {
@@ -395,8 +389,19 @@ class BatchOutput {
   }
 
   async put(batch: Uint8Array): Promise<void> {
+    await this.fill(readI64(batch, 0))
+    await this.#append(batch)
+  }
+
+  /** Covers what is missing before `offset`. */
+  async fill(offset: number): Promise<void> {
+    if (this.#next < offset) await this.#append(fillerBatch(this.#next, offset))
+  }
+
+  async #append(batch: Uint8Array): Promise<void> {
     const last = readI64(batch, 0) + readI32(batch, AT_LAST_OFFSET_DELTA)
     this.#index.observe(last - this.#base, readI64(batch, AT_MAX_TIMESTAMP), this.length, batch.length)
+    this.#next = last + 1
     this.#buffer.push(batch)
     this.#buffered += batch.length
     if (this.#buffered >= WRITE_BYTES) await this.flush()

@@ -45,6 +45,8 @@ export interface Segment {
   readonly base: number
   /** How often it has been cleaned: a cleaned segment is a new file beside the one it replaces. */
   readonly generation: number
+  /** Cleaned by a version that left out offsets where batches were gone. */
+  readonly hasGaps: boolean
   readonly path: string
   readonly createdMs: number
   /** When its last batch was appended, epoch ms. */
@@ -137,9 +139,10 @@ export class Partition {
       logStart: this.#logStart,
       nextOffset: this.#nextOffset,
       cleanedTo: this.cleanedTo,
-      segments: this.#segments.map(({ base, generation, bytes, createdMs, appendedMs }) => ({
+      segments: this.#segments.map(({ base, generation, hasGaps, bytes, createdMs, appendedMs }) => ({
         base,
         generation,
+        ...(generation > 0 && !hasGaps ? { dense: true } : {}),
         bytes,
         createdMs,
         appendedMs,
@@ -307,10 +310,18 @@ export class Partition {
   }
 
   #newSegment(stored: CheckpointPartition['segments'][number]): Segment {
-    const { base, generation = 0, bytes, createdMs, appendedMs = createdMs } = stored
+    const {
+      base,
+      generation = 0,
+      dense = generation === 0,
+      bytes,
+      createdMs,
+      appendedMs = createdMs,
+    } = stored
     return {
       base,
       generation,
+      hasGaps: !dense,
       path: this.segmentPath(base, generation),
       createdMs,
       appendedMs,
@@ -412,7 +423,7 @@ export class Partition {
     const limit = segment.bytes
     const end = this.endOf(segment)
     // Of a segment that was left as it is those behind it may be gone.
-    const mayHaveGaps = segment.generation > 0 || end <= this.cleanedTo
+    const mayHaveGaps = segment.hasGaps || (segment.generation === 0 && end <= this.cleanedTo)
     let want = Math.max(bytesMax, BATCH_HEADER_BYTES)
     while (position < limit) {
       const bytes = await this.#readAt(segment, position, Math.min(want, limit - position), buffer)
@@ -587,8 +598,7 @@ export class Partition {
     const base = readI64(bytes, at)
     const last = base + readI32(bytes, at + AT_LAST_OFFSET_DELTA)
     // Length and base offset are outside the CRC: check what can be checked.
-    const follows =
-      expectedBase === null || base === expectedBase || (segment.generation > 0 && base > expectedBase)
+    const follows = expectedBase === null || base === expectedBase || (segment.hasGaps && base > expectedBase)
     if (
       !follows ||
       length < BATCH_HEADER_BYTES ||

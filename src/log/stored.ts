@@ -13,6 +13,11 @@ export interface StoredSegment {
   readonly base: number
   /** How often it has been cleaned; missing: never. */
   readonly generation?: number
+  /**
+   * Of a cleaned one: its batches follow each other without a gap in their offsets, so that a damaged base
+   * offset shows. Missing: of a version that left gaps.
+   */
+  readonly dense?: boolean
   readonly bytes: number
   readonly createdMs: number
   /** When its last batch was appended; missing in version 1, where it counts as the creation time. */
