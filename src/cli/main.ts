@@ -1,4 +1,4 @@
-import { Command, Option } from 'commander'
+import { Command, Help, Option } from 'commander'
 import type { Millrace, MillraceOptions } from '../runtime/millrace.ts'
 import type { CommandContext } from './command-context.ts'
 import type { RunCommandOptions } from './command-run.ts'
@@ -29,12 +29,17 @@ export async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
+/** What help says of options that may be repeated. */
+const NONE_GIVEN = ' (default: [])'
+
 /** @param context  called once, by the command that runs */
 export function program(context: () => CommandContext): Command {
+  const help = new Help()
   const millrace = new Command('millrace')
     .description('Streaming SQL over a durable log: ksqlDB’s dialect, exactly once, in one process.')
     .version('0.1.0')
     .showHelpAfterError('(millrace --help tells more)')
+    .configureHelp({ optionDescription: (option) => help.optionDescription(option).replace(NONE_GIVEN, '') })
     .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.done : EXIT.usage))
 
   /** A command with the option all of them have. */

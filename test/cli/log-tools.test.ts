@@ -408,3 +408,12 @@ test('transactions: what is open is listed, described and aborted', async () => 
   expect((await millrace('topics offsets t:1 --json')).output).toContain('"offset":2')
   expect(await lines('--print value')).toEqual([])
 })
+
+test('help says nothing of options that were not given', () => {
+  const { commands } = program(() => {
+    throw new Error('not run')
+  })
+  const all = commands.flatMap((command) => [command, ...command.commands])
+  expect(all.length).toBeGreaterThan(20)
+  for (const command of all) expect(command.helpInformation()).not.toContain('[])')
+})

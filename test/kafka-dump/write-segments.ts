@@ -11,7 +11,7 @@ const utf8 = (text: string): Uint8Array => Buffer.from(text)
 
 /**
  * Writes a data directory with everything a segment can hold: each codec, headers, nulls, timestamps out of
- * order and of the append, idempotent and transactional producers with their markers, and what the cleaner
+ * order and of the append, batches packed anew for their topic, idempotent and transactional producers with their markers, and what the cleaner
  * makes: gaps, delete horizons, batches without records.
  */
 export async function writeSegments(directory: string, seed: number): Promise<void> {
@@ -62,6 +62,26 @@ export async function writeSegments(directory: string, seed: number): Promise<vo
           await producer.flush()
         }
         await (i % 3 === 2 ? producer.abortTransaction() : producer.commitTransaction())
+      }
+    }
+
+    // What the log packs anew: batches of commits and of clients, under each codec of a topic.
+    const owner = await log.claim('worker')
+    for (const type of ['uncompressed', 'gzip', 'snappy', 'lz4', 'zstd']) {
+      const topic = `packed-${type}`
+      await log.createTopic(topic, { partitions: 1, config: { 'compression.type': type } })
+      for (const compression of ['none', 'gzip', 'zstd'] as const) {
+        const writer = new RecordBatchWriter({ compression, batchBytesTarget: 1000 })
+        const batches = (count: number): Uint8Array => {
+          for (let n = 0; n < count; n++) {
+            const { key, value, timestampMs, headers } = record(topic)
+            const valueBytes = value?.length ?? 0
+            writer.append(timestampMs!, key, 0, key?.length ?? 0, value, 0, valueBytes, headers)
+          }
+          return writer.finish()
+        }
+        await log.commit({ owner, appends: [{ topic, partition: 0, batches: batches(20) }], offsets: [] })
+        await log.coordinator.produce(topic, 0, batches(1))
       }
     }
 
