@@ -16,13 +16,13 @@ export class Oracle {
 
   constructor() {
     this.#database.exec('PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;')
-    this.#database.exec('CREATE TABLE telemetry (key TEXT, ts INTEGER, speed REAL, temp REAL)')
+    this.#database.exec('CREATE TABLE telemetry (key TEXT, ts INTEGER, region TEXT, speed REAL, temp REAL)')
     this.#database.exec('BEGIN')
-    this.#insert = this.#database.prepare('INSERT INTO telemetry VALUES (?, ?, ?, ?)')
+    this.#insert = this.#database.prepare('INSERT INTO telemetry VALUES (?, ?, ?, ?, ?)')
   }
 
   add(reading: Reading): void {
-    this.#insert.run(reading.key, reading.ts, reading.speed, reading.temp)
+    this.#insert.run(reading.key, reading.ts, reading.region, reading.speed, reading.temp)
   }
 
   ready(): void {

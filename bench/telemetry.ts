@@ -14,6 +14,7 @@ const GROUP_RECORDS = 20_000
 export interface Reading {
   readonly key: string
   readonly ts: number
+  readonly region: string
   readonly speed: number
   readonly temp: number
 }
@@ -67,7 +68,7 @@ export class TelemetryReadings {
     return {
       key,
       value: `{"ts":${ts},"region":"${region}","lat":${lat},"lon":${lon},"speed_kmh":${speed},"rpm":${rpm},"engine_temp_c":${temp},"fuel_pct":${fuel},"odometer_km":${odometer},"gear":${gear},"brake":${brake},"dtc":${dtc}}`,
-      reading: { key, ts, speed: Number(speed), temp: Number(temp) },
+      reading: { key, ts, region, speed: Number(speed), temp: Number(temp) },
     }
   }
 }

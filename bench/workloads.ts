@@ -8,7 +8,7 @@ export interface Workload {
   /** Table: last value per key, or per key and window. Stream: multiset of rows. */
   readonly kind: 'table' | 'windowed-table' | 'stream'
   /**
-   * The whole result by SQLite over `telemetry(key, ts, speed, temp)`: key, window start (or null), then
+   * The whole result by SQLite over `telemetry(key, ts, region, speed, temp)`: key, window start (or null), then
    * the value columns in the order of `columns`.
    */
   readonly oracle: string
@@ -36,6 +36,25 @@ function tumbling(name: string, vehicles: number): Workload {
     kind: 'windowed-table',
     oracle: W2_ORACLE,
     columns: ['N', 'AVG_SPEED', 'MAX_TEMP'],
+  }
+}
+
+/** Five minutes each half minute; SQLite adds up panes of half a minute, ten to a window. */
+function hopping(name: string, groupBy: string, column: string): Workload {
+  return {
+    name,
+    summary: `five minutes each 30 s per ${groupBy}, 10,000 vehicles`,
+    vehicles: 10_000,
+    statement: `CREATE TABLE speed_5m AS SELECT ${groupBy}, COUNT(*) AS n, AVG(speed_kmh) AS avg_speed FROM telemetry
+  WINDOW HOPPING (SIZE 5 MINUTES, ADVANCE BY 30 SECONDS, GRACE PERIOD 10 SECONDS) GROUP BY ${groupBy} EMIT CHANGES;`,
+    output: 'SPEED_5M',
+    kind: 'windowed-table',
+    oracle: `WITH panes AS (
+    SELECT ${column} AS key, ts - ts % 30000 AS pane, COUNT(*) AS n, SUM(speed) AS total FROM telemetry GROUP BY 1, 2),
+  hops(back) AS (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9))
+  SELECT key, pane - back * 30000 AS start, SUM(n) AS N, SUM(total) / SUM(n) AS AVG_SPEED
+  FROM panes, hops GROUP BY 1, 2`,
+    columns: ['N', 'AVG_SPEED'],
   }
 }
 
@@ -70,6 +89,8 @@ export const WORKLOADS: readonly Workload[] = [
   tumbling('W2a', 10),
   tumbling('W2b', 10_000),
   tumbling('W2c', 1_000_000),
+  hopping('W3a', 'vehicle_id', 'key'),
+  hopping('W3b', 'region', 'region'),
 ]
 
 export const W2D = totals('W2d', 1_000_000)
