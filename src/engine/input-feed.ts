@@ -1,5 +1,6 @@
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
+import { StorageError } from '../base/errors.ts'
 import type { CommittedOffset, Log } from '../log/log.ts'
 import type { PlanNode } from '../plan/plan-node.ts'
 import { inputsOf } from '../plan/plan-node.ts'
@@ -104,6 +105,7 @@ export class InputFeed {
       const start =
         options.reset === 'latest' && !alwaysWhole.has(input.source) ? ends.lastStable : ends.logStart
       const offset = known?.offset ?? start
+      if (offset > ends.highWatermark) throw beyondTheEnd(input, offset, ends.highWatermark)
       const eventTimeMs = known?.eventTimeMs ?? -1
       return {
         input,
@@ -307,6 +309,14 @@ export class InputFeed {
     state.eventTimeMs = Math.max(state.eventTimeMs, lastTimestamp(part))
     this.#run.feed(state.input, part)
   }
+}
+
+/** What was read and committed is gone from the log: going on would pass over what comes in its place. */
+function beyondTheEnd({ topic, partition }: QueryInput, offset: number, end: number): StorageError {
+  return new StorageError('LOG_OFFSET_OUT_OF_RANGE', {
+    message: `The query has read topic ${topic}, partition ${partition} up to offset ${offset}, but it ends at ${end}.`,
+    hint: 'Records are missing from the log: restore the directory from a copy, or create the query anew.',
+  })
 }
 
 function placeOf({ topic, partition }: { readonly topic: string; readonly partition: number }): string {

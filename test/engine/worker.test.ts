@@ -47,6 +47,22 @@ test('closed and opened again, a query goes on from its last commit', async () =
   expect(second.offsets('q0')).toEqual(['s-0 3'])
 })
 
+test('a committed offset beyond the end of its topic stops the query with an error', async () => {
+  const t = await open()
+  await t.createTopics(['s'])
+  await t.produce('s', [reading('a', 1)])
+  await t.log.commit({
+    owner: await t.log.claim('other'),
+    appends: [],
+    offsets: [{ group: '_millrace-query-q0', offsets: [{ topic: 's', partition: 0, offset: 5 }] }],
+  })
+  await t.add(`${READINGS} ${COPY}`)
+  await expect.poll(() => t.worker.status('q0')!.state).toBe('ERROR')
+  expect(t.worker.status('q0')!.error).toBe(
+    'The query has read topic s, partition 0 up to offset 5, but it ends at 1.',
+  )
+})
+
 describe('a query that fails', () => {
   test('in a step is left out of its cycle, and goes on from its last commit when the reason is gone', async () => {
     const t = await open()
