@@ -96,6 +96,7 @@ export class Maintenance {
   async #round(): Promise<void> {
     // Also where nothing is written: somebody else may fill the disk.
     await this.#condition.measure(this.#fileSystem)
+    this.#condition.problems.clear()
     await this.#forgetIdle()
     const work: Place[] = []
     for (const topic of this.#state.topics()) {
@@ -109,7 +110,6 @@ export class Maintenance {
       }
     }
     if (work.length === 0) return
-    this.#condition.problems.clear()
     // Segments are sealed first: only those below a checkpoint can be dealt with.
     let sealed = false
     for (const { topic, partition } of work) {
