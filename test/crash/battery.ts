@@ -5,9 +5,11 @@ import { seededRandom, type Random } from '../../src/base/random.ts'
 import type { Breakage } from './breakage.ts'
 import { compareOrder, compareResults, type Difference } from './compare.ts'
 import { newInput, readInput, writeInput } from './input.ts'
-import { runLife, type Kill, type Life, type LifeEnd } from './life.ts'
+import { RANDOM_TIME, runLife, type Kill, type Life, type LifeEnd } from './life.ts'
 import { recordAtATime, type Reference } from './reference.ts'
 import { readResults, type Results } from './results.ts'
+import { shuffled } from './shuffled.ts'
+import { Tally, type BatteryReport } from './tally.ts'
 
 export interface BatteryOptions {
   readonly seed: number
@@ -26,21 +28,6 @@ export interface KillOptions {
   readonly breakage?: Breakage
   /** The first kills, in order. Those after them are at every crash point in turn, and at times between. */
   readonly first?: readonly Kill[]
-}
-
-export interface BatteryReport {
-  readonly kills: number
-  readonly lost: number
-  readonly doubled: number
-  readonly wrong: number
-  /** How often each place was where a process was killed. */
-  readonly places: ReadonlyMap<string, number>
-  /** The first difference: of which run, after which kills, and what. */
-  readonly first: {
-    readonly directory: string
-    readonly kills: readonly string[]
-    readonly detail: string
-  } | null
 }
 
 const UNDISTURBED = 'undisturbed'
@@ -136,11 +123,15 @@ export class Battery {
       }
       end = await runLife(directory, life)
       if (end.kind !== 'killed') break
-      kills.push(
-        life.kill === null ? `after ${life.killAfterMs} ms` : `${life.kill.point}, pass ${life.kill.pass}`,
-      )
-      tally.killed(life.kill?.point ?? 'random time')
-      if (losesState) await rm(join(directory, 'state'), { recursive: true, force: true })
+      const said =
+        end.place === RANDOM_TIME
+          ? `after ${life.killAfterMs ?? 'too many'} ms`
+          : `${end.place}, pass ${life.kill!.pass}`
+      kills.push(said)
+      tally.killed(end.place, said)
+      if (!losesState) continue
+      await rm(join(directory, 'state'), { recursive: true, force: true })
+      tally.statesLost++
     }
     const differences: Difference[] =
       end.kind === 'finished'
@@ -169,25 +160,8 @@ function checkUndisturbed(results: Results, reference: Reference): Difference[] 
   return [...empty, ...results.topics.flatMap((topic) => compareOrder(topic, reference))]
 }
 
-class Tally implements BatteryReport {
-  kills = 0
-  lost = 0
-  doubled = 0
-  wrong = 0
-  readonly places = new Map<string, number>()
-  first: BatteryReport['first'] = null
-
-  killed(place: string): void {
-    this.kills++
-    this.places.set(place, (this.places.get(place) ?? 0) + 1)
-  }
-
-  add(differences: readonly Difference[], directory: string, kills: readonly string[]): void {
-    for (const { kind } of differences) this[kind]++
-    this.first ??= { directory, kills, detail: differences[0]!.detail }
-  }
-}
-
+/** A crash point that does not come in so long does not come at all. */
+const PATIENCE_MS = 20_000
 /** At most: then a life has the fewest cycles. */
 const SLICE_BYTES_MAX = 6_000
 const COMMIT_INTERVAL_MS_MAX = 8
@@ -196,6 +170,12 @@ const COMMIT_INTERVAL_MS_MAX = 8
 function newLife(random: Random, breakage: Breakage | null): Life {
   const isLarge = random.below(6) === 0
   return {
+    pipeline: 'wide',
+    armAtShare: null,
+    patienceMs: PATIENCE_MS,
+    isDefined: false,
+    record: null,
+    acknowledges: null,
     seed: random.below(2 ** 31),
     sliceBytes: isLarge ? 1 << 20 : 1_200 + random.below(SLICE_BYTES_MAX - 1_200),
     commitIntervalMs: (random.below(3) * COMMIT_INTERVAL_MS_MAX) / 2,
@@ -247,9 +227,4 @@ class KillPlan {
     const passes = Math.max(1, Math.floor(this.#passes[point] * share * 0.5))
     return { kill: { point, pass: 1 + this.#random.below(passes) }, killAfterMs: null }
   }
-}
-
-function shuffled<T>(items: readonly T[], random: Random): T[] {
-  const left = [...items]
-  return Array.from({ length: items.length }, () => left.splice(random.below(left.length), 1)[0]!)
 }

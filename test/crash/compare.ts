@@ -59,7 +59,11 @@ export function compareOrder(topic: OutputTopic, reference: Reference): Differen
   return differences
 }
 
-function compareBags(place: string, found: readonly string[], expected: readonly string[]): Difference[] {
+export function compareBags(
+  place: string,
+  found: readonly string[],
+  expected: readonly string[],
+): Difference[] {
   const counts = new Map<string, number>()
   for (const line of expected) counts.set(line, (counts.get(line) ?? 0) + 1)
   const known = new Set(counts.keys())
