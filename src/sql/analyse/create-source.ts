@@ -245,6 +245,7 @@ function checkColumnName(name: string, definition: ColumnDefinition): void {
   throw new SqlError('SQL_RESERVED_COLUMN', {
     message: `${definition.name.text} is the name of a system column and can't be declared.`,
     at: definition.name.at,
+    hint: 'Every stream and table has it: leave it out, or choose another name.',
   })
 }
 

@@ -96,6 +96,7 @@ export function planAggregation(request: AggregationRequest): Aggregation {
           throw new SqlError('SQL_TABLE_FUNCTION_AND_GROUP_BY', {
             message: `The table function ${name} can't be used with GROUP BY.`,
             at: node.at,
+            hint: 'Expand the rows in a sub-query first: FROM (SELECT … EXPLODE(…) AS x …) GROUP BY ….',
           })
         }
       }
@@ -125,6 +126,7 @@ export function planAggregation(request: AggregationRequest): Aggregation {
           throw new SqlError('SQL_NESTED_AGGREGATE', {
             message: `Aggregate functions can't be nested: ${arg.name.text} stands inside ${name}.`,
             at: arg.at,
+            hint: `Aggregate in a sub-query first: SELECT ${name}(n) … FROM (SELECT ${arg.name.text}(…) AS n … GROUP BY …) GROUP BY ….`,
           })
         }
         return undefined
@@ -183,6 +185,7 @@ export function planAggregation(request: AggregationRequest): Aggregation {
     throw new SqlError('SQL_WINDOW_ON_TABLE', {
       message: 'WINDOW is only possible over streams.',
       at: query.window.at,
+      hint: 'A table has one row per key, however often it changed: leave WINDOW out, or read the stream behind it.',
     })
   }
   // A window is one evaluation of an alert: half of it would say false where the whole says true.

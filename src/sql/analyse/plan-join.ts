@@ -319,6 +319,7 @@ function equalSides(
     throw new SqlError('SQL_JOIN_CONDITION', {
       message: `ON must compare ${right.alias} with ${left.sources.map((s) => s.alias).join(' or ')}.`,
       at: on.at,
+      hint: `Write ON ${left.sources[0]!.alias}.column = ${right.alias}.column.`,
     })
   }
   const columns = typed.flatMap((side) => side.columns)
@@ -433,6 +434,7 @@ function checkWindows(left: LeftSide, right: QuerySource, relation: JoinRelation
     throw new SqlError('SQL_JOIN_WINDOWS', {
       message: `A windowed source can't be joined with one that isn't: ${l === null ? right.source.name : left.sources[0]!.source.name} is windowed.`,
       at: relation.at,
+      hint: 'Rows of a windowed table have a window in their key: join tables whose windows are alike.',
     })
   }
   if ((l.type === 'SESSION') !== (r.type === 'SESSION')) {

@@ -115,6 +115,7 @@ export function planQuery(query: Query, use: QueryUse, context: PrepareContext):
     throw new SqlError('SQL_WINDOW_WITHOUT_GROUP_BY', {
       message: 'A WINDOW clause needs a GROUP BY clause.',
       at: query.window.at,
+      hint: 'Add GROUP BY and an aggregate, or leave WINDOW out.',
     })
   }
   const partitioning =
@@ -271,6 +272,7 @@ function checkClauses(query: Query, use: QueryUse, context: PrepareContext): voi
     throw new SqlError('SQL_LIMIT_NOT_POSSIBLE', {
       message: 'A persistent query has no end, so it takes no LIMIT.',
       at: query.limit.at,
+      hint: 'Leave it out; a SELECT … EMIT CHANGES may have one.',
     })
   }
   if (query.emit?.mode === 'final' && !isOn(context.settings, 'ksql.suppress.enabled', true)) {

@@ -41,7 +41,7 @@ export function findSource(name: Identifier, context: PrepareContext): DataSourc
     at: name.at,
     hint:
       otherCase === undefined
-        ? didYouMean(name.name, names)
+        ? (didYouMean(name.name, names) ?? 'SHOW STREAMS and SHOW TABLES list what there is.')
         : otherCase === otherCase.toUpperCase()
           ? `Did you mean ${otherCase}? Names in quotes keep their case: remove the quotes.`
           : `Did you mean "${otherCase}"? Names without quotes are upper case: put it in quotes.`,

@@ -153,7 +153,16 @@ export function typeCondition(node: ast.Expression, context: TypingContext): Exp
   throw new SqlError('SQL_NOT_A_CONDITION', {
     message: `The ${context.clause} condition needs a BOOLEAN, but ${printExpression(node)} is ${nameOfType(expr)}.`,
     at: node.at,
+    hint: conditionHint(printExpression(node), typeOf(expr)),
   })
+}
+
+function conditionHint(written: string, type: SqlType | null): string | undefined {
+  if (type === null) return undefined
+  if (isNumeric(type)) return `Compare it: ${written} <> 0, or ${written} IS NOT NULL.`
+  return type.kind === 'STRING'
+    ? `Compare it: ${written} = 'text', or CAST it to BOOLEAN.`
+    : `Compare it, or write ${written} IS NOT NULL.`
 }
 
 function nameOfType(expr: Expr): string {
