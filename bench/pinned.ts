@@ -1,11 +1,18 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 
-/** A script of this folder in a process of its own: the engine on one core, everything else on the other. */
+/**
+ * A script of this folder, whose first argument is its data directory, in a process of its own: the engine on
+ * one core, everything else on the other. From the second start on nothing is compiled again, as with the
+ * command `millrace`.
+ */
 export function startPinned(script: string, args: readonly string[]): ChildProcess {
   const command = [process.execPath, join(import.meta.dirname, script), ...args]
   const pinned = process.platform === 'linux' ? ['taskset', '-c', '0', ...command] : command
-  return spawn(pinned[0]!, pinned.slice(1), { stdio: ['ignore', 'pipe', 'inherit'] })
+  return spawn(pinned[0]!, pinned.slice(1), {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, NODE_COMPILE_CACHE: join(dirname(args[0]!), 'compile-cache') },
+  })
 }
 
 /** @returns what the script printed: one JSON value @throws Error if it did not end well */
