@@ -16,7 +16,8 @@ export type RecoveryEvent =
       readonly done: number
       readonly total: number
     }
-  | { readonly event: 'open' | 'first-output' | 'idle' }
+  | { readonly event: 'open'; readonly changelogRecords: number }
+  | { readonly event: 'first-output' | 'idle' }
   | { readonly event: 'read'; readonly records: number }
 
 if (import.meta.main) {
@@ -33,16 +34,19 @@ async function run(directory: string, name: string, commitIntervalMs: number): P
     onRestore: ({ task, tasks, recordsDone: done, recordsTotal: total }) =>
       tell({ event: 'restoring', task, tasks, done, total }),
   })
-  tell({ event: 'open' })
   const { log } = millrace
-  const written = (): number => {
-    const partitions = log.topic(output)?.partitions ?? 0
+  const recordsIn = (topic: string): number => {
+    const partitions = log.topic(topic)?.partitions ?? 0
     let records = 0
     for (let partition = 0; partition < partitions; partition++) {
-      records += log.ends(output, partition).highWatermark
+      const { logStart, highWatermark } = log.ends(topic, partition)
+      records += highWatermark - logStart
     }
     return records
   }
+  const changelogs = log.topics().filter((topic) => topic.name.endsWith('-changelog'))
+  tell({ event: 'open', changelogRecords: changelogs.reduce((sum, { name }) => sum + recordsIn(name), 0) })
+  const written = (): number => recordsIn(output)
   // The query has been running since it was started, while others were still being opened.
   const before = written()
   let isFirst = true

@@ -17,12 +17,9 @@ interface Recovery {
   readonly openMs: number
   readonly firstOutputMs: number
   readonly idleMs: number
-  /** Null: it restored nothing that took long enough to be told of. */
-  readonly restore: {
-    readonly records: number
-    readonly recordsPerSecond: number
-    readonly told: number
-  } | null
+  readonly changelogRecords: number
+  /** How often it told of its restore. */
+  readonly told: number
 }
 
 /**
@@ -33,7 +30,7 @@ export async function measureRecovery(options: BenchOptions): Promise<object> {
   const { rounds, records, commitMs, say } = options
   const runs: Run[] = []
   const withState: Recovery[] = []
-  const withoutState: Recovery[] = []
+  const withoutState: (Recovery & { readonly openWithCheckpointMs: number })[] = []
   const input = await PreparedInput.write(options, W2D)
   for (let round = 0; round <= rounds; round++) {
     const run = await input.run(commitMs, 'exactly_once_v2')
@@ -46,15 +43,16 @@ export async function measureRecovery(options: BenchOptions): Promise<object> {
     await input.verify(killed)
     rmSync(killed, { recursive: true })
     const restored = await recover(bare, options)
+    const { openMs: openWithCheckpointMs } = await start(bare, options)
     await input.verify(bare)
     rmSync(bare, { recursive: true })
     say(
-      `W2d round ${round}${round === 0 ? ' (discarded)' : ''}: ${millions(run.recordsPerSecond)} M records/s, ${millions(run.recordsPerCpuSecond)} M per CPU second; killed at ${KILLED_AT * 100} %: ${recoveryText(kept)}; state deleted: ${recoveryText(restored)}; verified`,
+      `W2d round ${round}${round === 0 ? ' (discarded)' : ''}: ${millions(run.recordsPerSecond)} M records/s, ${millions(run.recordsPerCpuSecond)} M per CPU second; killed at ${KILLED_AT * 100} %: ${recoveryText(kept)}; state deleted: ${recoveryText(restored)}; opened with a checkpoint of everything after ${openWithCheckpointMs.toFixed(0)} ms; verified`,
     )
     if (round > 0) {
       runs.push(run)
       withState.push(kept)
-      withoutState.push(restored)
+      withoutState.push({ ...restored, openWithCheckpointMs })
     }
   }
   input.close()
@@ -80,8 +78,11 @@ export async function measureRecovery(options: BenchOptions): Promise<object> {
     recoveryWithoutState: {
       killedAt: KILLED_AT,
       ...figures(withoutState),
-      restoredRecords: withoutState.at(-1)!.restore?.records ?? 0,
-      restoredRecordsPerSecond: spread(withoutState.map((r) => r.restore?.recordsPerSecond ?? 0)),
+      openWithCheckpointMs: spread(withoutState.map((r) => r.openWithCheckpointMs)),
+      restoredRecords: withoutState.at(-1)!.changelogRecords,
+      restoredRecordsPerSecond: spread(
+        withoutState.map((r) => (r.changelogRecords * 1000) / Math.max(1, r.openMs - r.openWithCheckpointMs)),
+      ),
     },
   }
 }
@@ -94,12 +95,8 @@ function figures(recoveries: readonly Recovery[]): object {
   }
 }
 
-function recoveryText({ openMs, firstOutputMs, idleMs, restore }: Recovery): string {
-  const restored =
-    restore === null
-      ? ''
-      : ` (${millions(restore.records)} M changelog records at ${millions(restore.recordsPerSecond)} M/s, told ${restore.told} times)`
-  return `open after ${openMs.toFixed(0)} ms${restored}, first output after ${firstOutputMs.toFixed(0)}, all read after ${idleMs.toFixed(0)}`
+function recoveryText({ openMs, firstOutputMs, idleMs, changelogRecords, told }: Recovery): string {
+  return `open after ${openMs.toFixed(0)} ms (changelog of ${millions(changelogRecords)} M records, told ${told} times of the restore), first output after ${firstOutputMs.toFixed(0)}, all read after ${idleMs.toFixed(0)}`
 }
 
 /** How many of `vehicles` occur in so many uniform choices, on average. */
@@ -120,38 +117,33 @@ async function runUntilKilled(directory: string, options: BenchOptions): Promise
   if ((await ended) !== 'SIGKILL') throw new Error('The run of W2d ended before it was to be killed.')
 }
 
+/** @throws Error if nothing new came out */
 async function recover(directory: string, options: BenchOptions): Promise<Recovery> {
+  const { firstOutputMs, ...recovery } = await start(directory, options)
+  if (firstOutputMs === undefined) throw new Error('W2d came back and put out nothing.')
+  return { ...recovery, firstOutputMs }
+}
+
+/** A process over the directory, from its start until nothing is left to read and it has closed. */
+async function start(
+  directory: string,
+  options: BenchOptions,
+): Promise<Omit<Recovery, 'firstOutputMs'> & { readonly firstOutputMs: number | undefined }> {
   const startedMs = performance.now()
   const child = startPinned('recovery-run.ts', [directory, W2D.name, String(options.commitMs)])
   const ended = new Promise<number | null>((resolve) => child.on('close', resolve))
   const at = new Map<string, number>()
-  const told: { readonly ms: number; readonly event: Extract<RecoveryEvent, { event: 'restoring' }> }[] = []
+  let told = 0
+  let changelogRecords = 0
   for await (const line of createInterface({ input: child.stdout! })) {
     const event = JSON.parse(line) as RecoveryEvent
-    const ms = performance.now() - startedMs
-    if (event.event === 'restoring') told.push({ ms, event })
-    else if (!at.has(event.event)) at.set(event.event, ms)
+    if (event.event === 'restoring') told++
+    else if (!at.has(event.event)) at.set(event.event, performance.now() - startedMs)
+    if (event.event === 'open') changelogRecords = event.changelogRecords
   }
-  if ((await ended) !== 0) throw new Error('W2d did not come back.')
   const [openMs, firstOutputMs, idleMs] = ['open', 'first-output', 'idle'].map((event) => at.get(event))
-  if (openMs === undefined || firstOutputMs === undefined || idleMs === undefined) {
-    throw new Error('W2d came back and put out nothing.')
+  if ((await ended) !== 0 || openMs === undefined || idleMs === undefined) {
+    throw new Error('W2d did not come back.')
   }
-  return { openMs, firstOutputMs, idleMs, restore: restoreOf(told, openMs) }
-}
-
-/** Records of all tasks over the time from the first that was told of to the open query. */
-function restoreOf(
-  told: readonly { readonly ms: number; readonly event: Extract<RecoveryEvent, { event: 'restoring' }> }[],
-  openMs: number,
-): Recovery['restore'] {
-  const first = told[0]
-  if (first === undefined) return null
-  const totals = new Map(told.map(({ event }) => [event.task, event.total]))
-  const records = [...totals.values()].reduce((sum, total) => sum + total, 0)
-  return {
-    records: records - first.event.done,
-    recordsPerSecond: (records - first.event.done) / ((openMs - first.ms) / 1000),
-    told: told.length,
-  }
+  return { openMs, firstOutputMs, idleMs, changelogRecords, told }
 }
