@@ -19,32 +19,34 @@ export interface PartitionContent {
   readonly ends: string
   /** A line per record, in order, or why they cannot be read. */
   readonly records: readonly string[] | StorageError
-  /** Answers to a few searches by time, a line each; a search that failed is its error. */
-  readonly times: readonly (string | StorageError)[]
+  /** Answers to searches by time; a search that failed is its error. */
+  readonly times: ReadonlyMap<number, string | StorageError>
 }
 
 /** A reader that goes nowhere. */
 class Stalled extends Error {}
 
-const TIMES = [0, 1_699_999_996_500, 1_700_000_020_000, 1_800_000_000_000]
+export const TIMES = [0, 1_699_999_996_500, 1_700_000_020_000, 1_800_000_000_000]
 
 /**
  * Reads everything there is, partition by partition, in slices whose size the seed chooses.
  *
+ * @param times  to search for; one that the seed chooses, where none are given
  * @throws what no reader should see: anything but a StorageError
  */
-export async function readContent(log: Log, random: Random): Promise<Content> {
+export async function readContent(log: Log, random: Random, times?: readonly number[]): Promise<Content> {
+  const searched = times ?? [TIMES[random.below(TIMES.length)]!]
   const partitions = new Map<string, PartitionContent>()
   for (const { name, partitions: count } of log.topics()) {
     for (let partition = 0; partition < count; partition++) {
-      const times: (string | StorageError)[] = []
-      for (const time of TIMES) {
-        times.push(await orError(async () => `${time}: ${await log.offsetForTime(name, partition, time)}`))
+      const found = new Map<number, string | StorageError>()
+      for (const time of searched) {
+        found.set(time, await orError(async () => String(await log.offsetForTime(name, partition, time))))
       }
       partitions.set(`${name}-${partition}`, {
         ends: JSON.stringify(log.ends(name, partition)),
         records: await orError(() => readPartition(log, name, partition, 0, random)),
-        times,
+        times: found,
       })
     }
   }
@@ -140,13 +142,13 @@ export function compareContent(found: Content, expected: Content): Verdict {
       if (difference !== null) return wrong(`${place}: ${difference}`)
     }
     if (other.ends !== ends) return wrong(`${place}: ends ${other.ends} instead of ${ends}`)
-    for (const [i, time] of other.times.entries()) {
-      if (time instanceof StorageError) {
-        const problem = unnamed(time, place)
+    for (const [time, offset] of other.times) {
+      if (offset instanceof StorageError) {
+        const problem = unnamed(offset, place)
         if (problem !== null) return wrong(problem)
-        refused ??= time.message
-      } else if (time !== times[i]) {
-        return wrong(`${place}: search by time ${time} instead of ${String(times[i])}`)
+        refused ??= offset.message
+      } else if (offset !== times.get(time)) {
+        return wrong(`${place}: search by time ${time} gives ${offset} instead of ${String(times.get(time))}`)
       }
     }
   }
@@ -170,7 +172,10 @@ export function sameContent(one: Content, other: Content): boolean {
     one.partitions.size === other.partitions.size &&
     [...one.partitions].every(([place, { ends, records, times }]) => {
       const second = other.partitions.get(place)
-      return second?.ends === ends && same(records, second.records) && same(times, second.times)
+      if (second?.ends !== ends || !same(records, second.records)) return false
+      return [...times].every(
+        ([time, offset]) => !second.times.has(time) || String(second.times.get(time)) === String(offset),
+      )
     })
   )
 }

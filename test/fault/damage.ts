@@ -108,7 +108,7 @@ export function kindOf(path: string): string {
 export function tailStart(path: string, bytes: Uint8Array, bytesMax = 400): number {
   const end = usedLength(bytes)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  let start = end - bytesMax
+  let start = end - (path.startsWith('state/') ? Math.min(bytesMax, 250) : bytesMax)
   if (path.startsWith('topics/') && path.endsWith('.log')) {
     let last = 0
     for (let at = 0; at + 12 <= end; at += 12 + view.getInt32(at + 8)) last = at

@@ -8,7 +8,7 @@ import type { Log } from '../../src/log/log.ts'
 import { openLog } from '../../src/log/open-log.ts'
 import { Millrace } from '../../src/runtime/millrace.ts'
 import { SimulatedFileSystem } from '../base/simulated-file-system.ts'
-import { readContent, type Content } from './content.ts'
+import { readContent, TIMES, type Content } from './content.ts'
 
 /** A data directory as a pipeline left it, file by file, and what it held when it was left. */
 export interface Image {
@@ -92,7 +92,7 @@ export async function readWhole(millrace: Millrace, random: Random): Promise<Who
     }
   }
   for (const name of names) definitions.push(JSON.stringify(await rowsOf(millrace, `DESCRIBE ${name};`)))
-  const content = await readContent(millrace.log, random)
+  const content = await readContent(millrace.log, random, TIMES)
   return { content, definitions, tables: await readTables(millrace) }
 }
 
@@ -236,7 +236,7 @@ async function readImage(name: string, directory: string, scratch: string): Prom
     files.set(relative(directory, path), new Uint8Array(await readFile(path)))
   }
   const log = await openLog({ directory: '/data', fileSystem: await simulated(files) })
-  const content = await readContent(log, seededRandom(1))
+  const content = await readContent(log, seededRandom(1), TIMES)
   await log.close()
   await writeFiles(scratch, files)
   const millrace = await openPipeline(scratch)
