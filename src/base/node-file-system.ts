@@ -64,11 +64,16 @@ export const nodeFileSystem: FileSystem = {
    */
   async lock(path): Promise<FileLock | null> {
     await fs.mkdir(dirname(path), { recursive: true })
-    let database = openLock(path)
-    if (database === 'damaged') {
-      // Whoever held it would have kept its content from being read. It needs none.
-      await fs.truncate(path)
+    let database: DatabaseSync | 'damaged' | null
+    try {
       database = openLock(path)
+      if (database === 'damaged') {
+        // Whoever held it would have kept its content from being read. It needs none.
+        await fs.truncate(path)
+        database = openLock(path)
+      }
+    } catch (cause) {
+      throw await lockError(cause, path)
     }
     if (database === null) return null
     if (database === 'damaged') throw new Error(`${path} cannot be made a lock.`)
@@ -100,6 +105,25 @@ function openLock(path: string): DatabaseSync | 'damaged' | null {
     if (/not a database|malformed/i.test(String(cause))) return 'damaged'
     throw cause
   }
+}
+
+const CODES_OF_SQLITE: Readonly<Record<number, string>> = { 8: 'EROFS', 13: 'ENOSPC', 14: 'EACCES' }
+
+/** What the platform would have said; SQLite only says that it could not. */
+async function lockError(cause: unknown, path: string): Promise<unknown> {
+  const number = (cause as { errcode?: unknown } | null)?.errcode
+  if (typeof number !== 'number') return cause
+  try {
+    const directory = dirname(path)
+    await fs.access(directory, fs.constants.R_OK | fs.constants.W_OK)
+    // Not of the lock's own file: closing that would give up a lock this process holds.
+    await (await fs.open(directory, 'r')).close()
+    if (await nodeFileSystem.exists(path)) await fs.access(path, fs.constants.R_OK | fs.constants.W_OK)
+  } catch (reason) {
+    return reason
+  }
+  const code = CODES_OF_SQLITE[number & 0xff] ?? 'EIO'
+  return Object.assign(new Error(`${code}: ${String(cause)}, lock '${path}'`, { cause }), { code, path })
 }
 
 /** Errors of an open file name no path by themselves. */

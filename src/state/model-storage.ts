@@ -4,7 +4,7 @@ import type { StateStorage } from './state-storage.ts'
 
 /**
  * Storage in memory that crashes the way LevelDB was measured to: a tail of unsynced writes is gone; or a
- * hole, later writes present and an earlier one gone; or a write that was refused is there all the same;
+ * hole, later writes present and earlier ones gone; or a write that was refused is there all the same;
  * or a page's bytes have changed. A simulation opens it again as a restarted process would.
  */
 export class ModelDisk {
@@ -37,7 +37,10 @@ export class ModelDisk {
         writes.splice(writes.length - Math.min(writes.length, 1 + random.below(unsynced)))
         break
       case 'hole':
-        if (writes.length > 1) writes.splice(Math.max(0, writes.length - 2 - random.below(unsynced)), 1)
+        if (writes.length > 1) {
+          const start = Math.max(0, writes.length - 2 - random.below(unsynced))
+          writes.splice(start, 1 + random.below(writes.length - 1 - start))
+        }
         break
       case 'refused-present':
         for (const write of writes) write.isRefused = false
