@@ -47,13 +47,21 @@ export class ReadSlice {
  * collector has nothing to do (W1 1.8 to 2.7 M records per CPU second).
  */
 class SliceMemory {
-  readonly bytes: Uint8Array<ArrayBuffer>
+  bytes: Uint8Array<ArrayBuffer>
   /** The records' columns and the decoded vectors. */
   readonly arrays: ArrayArena
+  readonly #bytesMax: number
 
-  constructor(sliceBytes: number) {
-    this.bytes = new Uint8Array(sliceBytes)
-    this.arrays = new ArrayArena(Math.min(sliceBytes, COLUMN_BYTES))
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax
+    this.bytes = new Uint8Array(Math.min(bytesMax, SLICE_BYTES_FIRST))
+    this.arrays = new ArrayArena(this.bytes.length)
+  }
+
+  /** Grows to what slices need: the next one of the size of `slice` will fit. */
+  growFor(slice: Uint8Array): void {
+    if (slice.length <= this.bytes.length || this.bytes.length === this.#bytesMax) return
+    this.bytes = new Uint8Array(Math.min(this.#bytesMax, Math.max(slice.length, this.bytes.length * 4)))
   }
 }
 
@@ -76,8 +84,6 @@ class SlicePool {
 }
 
 const POOLED_MAX = 16
-/** To begin with: an arena grows to what slices need. */
-const COLUMN_BYTES = 1 << 20
 
 interface CachedSlice {
   readonly fromOffset: number
@@ -94,6 +100,8 @@ export class SharedReader {
   readonly #log: Log
   readonly #formatOf: (name: FormatName) => Format | undefined
   readonly #sources = new Map<string, SharedSource>()
+  /** Of {@link #sources}, by the sources they were asked for with. */
+  readonly #found = new WeakMap<DataSource, SharedSource>()
   readonly #pool: SlicePool
   readonly #sliceBytesMax: number
 
@@ -128,6 +136,7 @@ export class SharedReader {
       this.#pool.give(memory)
       return null
     }
+    memory.growFor(records.records.bytes)
     if (isBehind(this.#log, source.topic, partition, records.nextOffset)) {
       shared.ahead.set(partition, this.#begin(shared, source.topic, partition, records.nextOffset))
     }
@@ -166,6 +175,13 @@ export class SharedReader {
   }
 
   #shared(source: DataSource): SharedSource {
+    let shared = this.#found.get(source)
+    if (shared === undefined) this.#found.set(source, (shared = this.#alike(source)))
+    return shared
+  }
+
+  /** What is read of a source is the same for all that are declared alike. */
+  #alike(source: DataSource): SharedSource {
     const key = JSON.stringify([
       source.topic,
       source.schema,

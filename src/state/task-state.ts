@@ -118,7 +118,11 @@ export class TaskState implements TaskStores {
       prefix: pagesPrefix(id),
       cycle: () => this.#cycle,
       assertUsable: () => this.assertUsable(),
-      dropCheckpoint: (reason) => host.dropCheckpoint(id, reason),
+      dropCheckpoint: (reason) => {
+        // Whoever found it may be a reader: the query has to notice, too.
+        this.fail(new StorageError('STATE_CORRUPT', { message: reason }))
+        return host.dropCheckpoint(id, reason)
+      },
       assertReadable: () => this.#assertReadable(),
     }
   }
@@ -379,7 +383,8 @@ export class TaskState implements TaskStores {
     const total = ends.reduce((sum, end, i) => sum + Math.max(0, end - stores[i]!.position), 0)
     let done = 0
     // New memory for each slice would be most of what a restore costs.
-    const memory = { bytes: new Uint8Array(READ_BYTES_MAX), arrays: new ArrayArena(READ_BYTES_MAX) }
+    const bytesMax = total > 0 ? READ_BYTES_MAX : 0
+    const memory = { bytes: new Uint8Array(bytesMax), arrays: new ArrayArena(bytesMax) }
     this.#progress = { done, total }
     for (const [i, open] of stores.entries()) {
       for (let at = open.position; at < ends[i]!;) {

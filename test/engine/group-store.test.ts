@@ -218,6 +218,31 @@ plainTest('a start reads the directory of the pages and none of them', async () 
   expect(await bench.found()).toEqual(expected)
 })
 
+plainTest('a reader that finds a damaged page gives the task up: its query starts again', async () => {
+  const bench = new Bench(1, 1)
+  await bench.start()
+  const expected = await bench.work(new Map())
+  await bench.commit(bench.task.flush())
+  await bench.worker.close()
+  // Each time another place.
+  for (let found = 0, tries = 0; found === 0 && tries < 50; tries++) {
+    bench.disk.crash('flipped-bit', bench.random)
+    await bench.start()
+    if (bench.worker.metrics.dropped > 0) break
+    await bench.found().catch((error: unknown) => {
+      expect(error).toMatchObject({ code: 'STATE_CORRUPT' })
+      found++
+    })
+  }
+  expect(() => bench.task.assertUsable()).toThrowError(
+    expect.objectContaining({ code: 'STATE_CORRUPT' }) as Error,
+  )
+  await bench.task.close()
+  await bench.open()
+  bench.task.assertUsable()
+  expect(await bench.found()).toEqual(expected)
+})
+
 plainTest('a state larger than memory stays within its bound', async () => {
   const bound = 300_000
   const bench = new Bench(1, bound)

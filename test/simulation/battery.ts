@@ -6,9 +6,10 @@ export interface SimulationOptions {
   /** The first one; the others follow it. */
   readonly seed: number
   readonly count: number
+  /** Ends with the first seed in which something differs. */
+  readonly stopsAtFirst?: boolean
   /** Told of each seed in which something differs. */
   readonly onWrong?: (seed: number, report: SeedReport) => void
-  readonly onProgress?: (seeds: number) => void
 }
 
 export interface SimulationReport {
@@ -31,8 +32,9 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
     report.seeds++
     report.powerCuts += found.powerCuts
     for (const { kind } of found.differences) report[kind]++
-    if (found.differences.length > 0) options.onWrong?.(seed, found)
-    options.onProgress?.(report.seeds)
+    if (found.differences.length === 0) continue
+    options.onWrong?.(seed, found)
+    if (options.stopsAtFirst === true) break
   }
   return report
 }

@@ -7,4 +7,59 @@ export const BREAKAGES: Readonly<Record<string, Breakage>> = {
     from: 'await this.#files[active].sync()',
     to: '',
   },
+  'answer-before-sync': {
+    file: 'log/log-writer.ts',
+    from: 'await journal.sync()',
+    to: 'for (const { request } of taken) request.done()\nawait journal.sync()',
+  },
+  'checkpoint-before-segment-sync': {
+    file: 'log/checkpointer.ts',
+    from: 'await segmentFiles.syncAll()',
+    to: '',
+  },
+  'checkpoint-past-frames-on-their-way': {
+    file: 'log/checkpointer.ts',
+    from: 'state.checkpoint(this.#applied,',
+    to: 'state.checkpoint(journal.end,',
+  },
+  'ignored-frame-crc': {
+    file: 'log/journal.ts',
+    from: 'if (frameCrc(bytes, 0, bytes.length) !== crc) return null',
+    to: '',
+  },
+  'commit-in-several-frames': {
+    file: 'log/log-writer.ts',
+    from: 'const frames = written.map(({ entries }) => entries.map(encodeEntry))',
+    to: 'const frames = written.flatMap(({ entries }) => entries.map((entry) => [encodeEntry(entry)]))',
+  },
+  'recovery-without-sync': {
+    file: 'log/open-log.ts',
+    from: "await files.use(path, 'write', (file) => file.sync())",
+    to: '',
+  },
+  'forgotten-producers': {
+    file: 'log/partition.ts',
+    from: '...this.producers.stored(),',
+    to: '...this.producers.stored(), producers: [],',
+  },
+  'offsets-before-outputs': {
+    file: 'engine/cycle-commit.ts',
+    from: 'return await log.commit({',
+    to: `await log.commit({
+      owner,
+      appends: [],
+      offsets: taken.map(({ query, offsets }) => ({ group: offsetsGroup(query.spec.id), offsets })),
+    })
+    return await log.commit({`,
+  },
+  'unchecked-state-commits': {
+    file: 'state/worker-state.ts',
+    from: 'if (previous !== null && record.number !== previous.number + 1) {',
+    to: 'if (false) {',
+  },
+  'unread-changelog': {
+    file: 'state/task-state.ts',
+    from: 'open.position = saved.position',
+    to: 'open.position = this.#changelogEnd(open)',
+  },
 }

@@ -20,6 +20,7 @@ let shown = 0
 const report = await runSimulation({
   seed,
   count,
+  stopsAtFirst: chosen.break !== null,
   onWrong: (wrongSeed, { differences }) => {
     if (shown++ < 20)
       console.log(

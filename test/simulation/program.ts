@@ -23,7 +23,7 @@ export function newReadings(partitions: number, random: Random): NewRecord[][] {
   return Array.from({ length: partitions }, (_, partition) => {
     let nowMs = START_MS
     const keys = keysOf(partition, partitions)
-    return Array.from({ length: 3 + random.below(Math.ceil(36 / partitions)) }, (): NewRecord => {
+    return Array.from({ length: 3 + random.below(Math.ceil(28 / partitions)) }, (): NewRecord => {
       nowMs += random.below(10) === 0 ? 12_000 : random.below(3_000)
       const lateMs = random.below(6) === 0 ? random.below(20_000) : 0
       const reading = { n: n++, v: random.below(100), zone: ZONES[random.below(ZONES.length)] }
@@ -42,7 +42,7 @@ export function newReadings(partitions: number, random: Random): NewRecord[][] {
 /** Records of several topics in the order of their time, no two of one time: so they are joined in one way only. */
 export function newOrdered(topics: readonly string[], partitions: number, random: Random): NewRecord[] {
   let nowMs = START_MS
-  return Array.from({ length: 8 + random.below(30) }, (_, n): NewRecord => {
+  return Array.from({ length: 6 + random.below(22) }, (_, n): NewRecord => {
     nowMs += 1 + (random.below(8) === 0 ? random.below(12_000) : random.below(2_500))
     const topic = topics[random.below(topics.length)]!
     const partition = random.below(partitions)
