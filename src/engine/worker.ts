@@ -297,6 +297,8 @@ export class Worker {
     if (taken.length === 0) return
     crashPoint('cycle-after-flush')
     this.#begin(taken)
+    // Between two cycles: what the next one has loaded must not go before it is used.
+    await this.#options.state.relieve()
   }
 
   #begin(taken: readonly TakenQuery[]): void {
@@ -332,7 +334,6 @@ export class Worker {
         }
         this.#commits++
         this.#options.state.checkpointIfDue()
-        await this.#options.state.relieve()
         return
       }
       case 'refused':
