@@ -211,7 +211,13 @@ describe('while a commit is under way', () => {
 
     async untilRead(rows: number): Promise<void> {
       for (const id of ['q0', 'q1', 'q2']) {
-        await expect.poll(() => this.t.worker.status(id)!.rowsIn).toBe(rows)
+        await expect
+          .poll(() => {
+            // It looks for input a few times per commit.
+            this.t.clock.advanceTo(this.t.clock.nowMs() + 1)
+            return this.t.worker.status(id)!.rowsIn
+          })
+          .toBe(rows)
       }
     }
 
