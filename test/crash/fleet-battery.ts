@@ -23,6 +23,8 @@ export interface FleetOptions {
   readonly first?: readonly Kill[]
   /** Each kill cuts the power, nothing of the log stays that was not synced, and local state stays as it is. */
   readonly onlySyncedStays?: boolean
+  /** When to stop killing, whatever is left, and to compare; `performance.now()`. */
+  readonly untilMs?: number
   /** Told of what happens, a line each. */
   readonly onProgress?: (line: string) => void
 }
@@ -87,9 +89,10 @@ class Fleet {
   }
 
   async run(input: FleetInput): Promise<Difference[]> {
-    const { kills, readings, onProgress } = this.#options
+    const { kills, readings, onProgress, untilMs = Infinity } = this.#options
     const reportEvery = Math.max(1, Math.floor(kills / 40))
-    while (this.#tally.kills < kills && this.#lives < kills * LIVES_PER_KILL_MAX) {
+    const livesMax = kills * LIVES_PER_KILL_MAX
+    while (this.#tally.kills < kills && this.#lives < livesMax && performance.now() < untilMs) {
       const share = (this.#tally.kills + 1) / (kills + 1)
       const end = await this.#live(this.#nextKill(share))
       // One that was to die late has worked off the rest: those after it die over finished work.

@@ -1,7 +1,9 @@
 /**
  * `npm run -s test:crash -- --count N --seed S --readings R`: kills a pipeline N times over an input of R
  * readings, at every named crash point in turn and at times between, restarts it each time, and compares
- * what it leaves with what was computed from the input alone.
+ * what it leaves with what was computed from the input alone. `--jobs J` does so in J directories at once,
+ * with N and R divided among them and seeds from S on. After `--minutes M` no more are killed: the rest of
+ * the input is worked off and compared.
  *
  * `--pipeline wide` takes one query of every kind there is instead, over a small input, each few kills in a
  * directory of their own, and compares with an undisturbed run and with record-at-a-time processing.
@@ -23,12 +25,14 @@ const { values } = parseArgs({
     readings: { type: 'string' },
     /** So many sequences of lives at once share kills and readings; each has its own directory and seed. */
     jobs: { type: 'string', default: '1' },
+    /** After so long no more are killed, and what there is is compared. */
+    minutes: { type: 'string' },
     /** Breaks the build on purpose, to see that it is noticed. */
     break: { type: 'string' },
   },
 })
 
-function whole(name: 'count' | 'seed' | 'readings' | 'jobs', text: string, min: number): number {
+function whole(name: 'count' | 'seed' | 'readings' | 'jobs' | 'minutes', text: string, min: number): number {
   const number = Number(text)
   if (Number.isSafeInteger(number) && number >= min) return number
   console.error(`--${name} takes a whole number from ${min}, not ${text}.`)
@@ -49,6 +53,7 @@ const options = {
   kills: whole('count', values.count, 1),
   readings: whole('readings', values.readings ?? (pipeline === 'fleet' ? '40000' : '1600'), 100),
   directory: tmpdir(),
+  untilMs: values.minutes === undefined ? Infinity : whole('minutes', values.minutes, 1) * 60_000,
   onProgress: (line: string) => console.log(line),
   ...(breakage === null ? {} : { breakage }),
 }
