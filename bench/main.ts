@@ -82,6 +82,7 @@ const chosen = MEASUREMENTS.filter((m) => positionals.length === 0 || positional
 
 const root = mkdtempSync(join(flags['data-dir'], 'millrace-bench-'))
 process.on('exit', () => rmSync(root, { recursive: true, force: true }))
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130))
 const options: BenchOptions = {
   root,
   records: count('records'),
