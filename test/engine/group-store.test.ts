@@ -15,8 +15,8 @@ import { memoryFiles } from '../state/memory-files.ts'
 
 const EVERYTHING = { keys: null, from: null, to: null, startFromMs: -Infinity, startToMs: Infinity }
 /** Enough that pages split, few enough that keys come again. */
-const KEYS = 9000
-const ROWS_PER_CYCLE = 900
+const KEYS = 5000
+const ROWS_PER_CYCLE = 500
 
 /** A store of counts and the process around it, on a disk that may lose what it was given. */
 class Bench {
@@ -133,7 +133,7 @@ const steps = fc.array(
 
 for (const memoryBytesMax of [1, 1 << 30]) {
   test.prop([steps, fc.integer({ min: 1, max: 1e6 }), fc.constantFrom('lost-tail', 'hole', 'flipped-bit')], {
-    numRuns: 15,
+    numRuns: 8,
   })(
     `groups come back as they were committed, with ${memoryBytesMax} bytes of memory`,
     async (plan, seed, crash) => {
@@ -244,7 +244,7 @@ plainTest('a reader that finds a damaged page gives the task up: its query start
 })
 
 plainTest('a state larger than memory stays within its bound', async () => {
-  const bound = 300_000
+  const bound = 200_000
   const bench = new Bench(1, bound)
   await bench.start()
   let expected = new Map<string, number>()

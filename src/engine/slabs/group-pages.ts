@@ -6,8 +6,8 @@ import { hashBytes } from './slab.ts'
 /** A page with so many groups is split before the next. */
 const PAGE_GROUPS_MAX = 224
 const DEPTH_FIRST = 4
-/** Pages at this depth: 16 million. No more than {@link PAGE_GROUPS_MAX} keys may share so many bits of their hashes. */
-const DEPTH_MAX = 24
+/** Pages at this depth: a million. No more than {@link PAGE_GROUPS_MAX} keys may share so many bits of their hashes. */
+const DEPTH_MAX = 20
 
 /** What is known of a page, as bits. */
 export const PageFlag = {
