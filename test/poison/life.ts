@@ -9,7 +9,7 @@ export interface Life {
   readonly kill: { readonly point: CrashPoint; readonly pass: number } | null
 }
 
-const LIFE_MS_MAX = 120_000
+const LIFE_MS_MAX = 600_000
 
 /** @returns whether it was killed. @throws Error if it failed otherwise */
 export function runLife(directory: string, life: Life): Promise<boolean> {
