@@ -18,6 +18,14 @@ const EVERYTHING = { keys: null, from: null, to: null, startFromMs: -Infinity, s
 const KEYS = 5000
 const ROWS_PER_CYCLE = 500
 
+/** Every step of a checkpoint seems long: others get their turn between any two. */
+class HurriedClock extends ManualClock {
+  #ms = 0
+  override monotonicMs(): number {
+    return (this.#ms += 1000)
+  }
+}
+
 /** A store of counts and the process around it, on a disk that may lose what it was given. */
 class Bench {
   readonly random: ReturnType<typeof seededRandom>
@@ -40,7 +48,7 @@ class Bench {
       directory: 'state',
       log: this.log.log,
       fileSystem: memoryFiles,
-      clock: new ManualClock(),
+      clock: new HurriedClock(),
       epoch: ++this.#epoch,
       memoryBytesMax: this.#memoryBytesMax,
       openStorage: async () => this.disk.open(),
@@ -55,9 +63,9 @@ class Bench {
   }
 
   /** Counts some keys; what is committed once this is. */
-  async work(before: ReadonlyMap<string, number>): Promise<Map<string, number>> {
+  async work(before: ReadonlyMap<string, number>, firstKey = 0, rows = ROWS_PER_CYCLE): Promise<Map<string, number>> {
     const next = new Map(before)
-    const names = Array.from({ length: ROWS_PER_CYCLE }, () => keyName(this.random.below(KEYS)))
+    const names = Array.from({ length: rows }, () => keyName(firstKey + this.random.below(KEYS)))
     // The same memory each time, as slices of the log are.
     const bytes = this.#bytes.fill(0)
     bytes.write(names.join(''))
@@ -241,6 +249,29 @@ plainTest('a reader that finds a damaged page gives the task up: its query start
   await bench.open()
   bench.task.assertUsable()
   expect(await bench.found()).toEqual(expected)
+})
+
+plainTest('pages that split while a checkpoint is put together are in it', async () => {
+  const bench = new Bench(1, 1 << 30)
+  await bench.start()
+  let expected: ReadonlyMap<string, number> = new Map()
+  for (let i = 0; i < 30; i++) {
+    const saved = bench.worker.checkpoint()
+    // New keys, among those of before, in the turns between its steps.
+    for (let turn = 0; turn < 3; turn++) {
+      expected = await bench.work(expected, i * 1000)
+      await bench.commit(bench.task.flush())
+      await new Promise<void>((resolve) => setImmediate(resolve))
+    }
+    await saved
+    await bench.start()
+    // One at a time: a row finds no page but its own.
+    for (let row = 0; row < 40; row++) {
+      expected = await bench.work(expected, i * 1000, 1)
+      await bench.commit(bench.task.flush())
+    }
+    expect(await bench.found()).toEqual(expected)
+  }
 })
 
 plainTest('a state larger than memory stays within its bound', async () => {

@@ -57,8 +57,8 @@ export class GroupPages {
   absent = 0
   #directory = new Int32Array(0)
   #depth = 0
-  /** Called when a page that the save under way has chosen gets a sibling. */
-  onChosenSplit: (sibling: number) => void = () => {}
+  /** Called when a page has given half of its groups to a sibling. */
+  onSplit: (page: number, sibling: number) => void = () => {}
 
   constructor(initial: readonly number[]) {
     this.#initial = initial
@@ -232,10 +232,7 @@ export class GroupPages {
     this.lastUse[sibling] = this.lastUse[page]!
     this.flags[page]! |= PageFlag.UNSAVED
     this.flags[sibling] = PageFlag.UNSAVED
-    if ((this.flags[page]! & PageFlag.CHOSEN) !== 0) {
-      this.flags[sibling]! |= PageFlag.CHOSEN
-      this.onChosenSplit(sibling)
-    }
+    this.onSplit(page, sibling)
   }
 
   #clear(depth: number): void {

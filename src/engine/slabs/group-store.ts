@@ -30,7 +30,7 @@ const DIRECTORY_PAGES = 512
 const DIRECTORY_ENTRY_BYTES = 10
 const SUM_MODULUS = 2 ** 52
 /** Pages written before others get a turn, and read in one round. */
-const STEP_PAGES = 32
+const STEP_PAGES = 8
 const READ_PAGES = 1024
 /** A scan of no more groups is in the order of their keys. */
 const SORTED_GROUPS_MAX = 65_536
@@ -57,6 +57,8 @@ export class GroupStore implements ManagedStore, CheckpointedStore {
   #digest: PageDigest = { pages: 0, sum: 0 }
   /** Pages of the save under way; those written are not yet stored. */
   #chosen: number[] = []
+  /** The save under way has yet to write its pages or the directory. */
+  #isWriting = false
   #unsaved = 0
   /** Restored groups whose page is partial and full: key bytes and doubles. */
   #waiting: { readonly key: Uint8Array; readonly doubles: Uint8Array }[] = []
@@ -70,7 +72,7 @@ export class GroupStore implements ManagedStore, CheckpointedStore {
     this.#context = context
     this.pages = new GroupPages(initial)
     this.#rowBytes = this.pages.frames.stride * 8
-    this.pages.onChosenSplit = (sibling) => void this.#chosen.push(sibling)
+    this.pages.onSplit = (page, sibling) => this.#pageSplit(page, sibling)
   }
 
   get checkpoint(): CheckpointedStore {
@@ -188,6 +190,7 @@ export class GroupStore implements ManagedStore, CheckpointedStore {
     this.#outdated.clear()
     this.#digest = { pages: 0, sum: 0 }
     this.#chosen = []
+    this.#isWriting = false
     this.#waiting = []
     this.#unsaved = 0
   }
@@ -222,10 +225,9 @@ export class GroupStore implements ManagedStore, CheckpointedStore {
     const { pages } = this
     this.#unsaved = 0
     this.#chosen = []
+    this.#isWriting = true
     for (let page = 0; page < pages.count; page++) {
-      if ((pages.flags[page]! & PageFlag.UNSAVED) === 0) continue
-      pages.flags[page]! |= PageFlag.CHOSEN
-      this.#chosen.push(page)
+      if ((pages.flags[page]! & PageFlag.UNSAVED) !== 0) this.#choose(page)
     }
     // In the order of their keys LevelDB takes them in less than half the time.
     this.#chosen.sort((a, b) => pages.prefixes[a]! - pages.prefixes[b]!)
@@ -279,7 +281,7 @@ export class GroupStore implements ManagedStore, CheckpointedStore {
 
   *#writePages(writes: PageWrite[]): Iterable<void> {
     const { pages } = this
-    // Grows while pages split.
+    // Grows while pages split; the later version of a page counts.
     for (let n = 0; n < this.#chosen.length; n++) {
       const page = this.#chosen[n]!
       const key = this.#pageKey(page)
@@ -299,6 +301,20 @@ export class GroupStore implements ManagedStore, CheckpointedStore {
     }
     this.#outdated.clear()
     this.#digest = digestOf(this.#directory)
+    this.#isWriting = false
+  }
+
+  #choose(page: number): void {
+    if ((this.pages.flags[page]! & PageFlag.CHOSEN) !== 0) return
+    this.pages.flags[page]! |= PageFlag.CHOSEN
+    this.#chosen.push(page)
+  }
+
+  /** The directory of a save has both halves: so must its pages, even if the whole page is among them. */
+  #pageSplit(page: number, sibling: number): void {
+    if (!this.#isWriting) return
+    this.#choose(page)
+    this.#choose(sibling)
   }
 
   /** A page's committed groups; from then on it is as stored, but for what isn't committed. */
