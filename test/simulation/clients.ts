@@ -108,6 +108,8 @@ export class IdempotentClient implements Client {
   recovered(content: Content, life: Life): Difference[] {
     const differences: Difference[] = this.#problems.splice(0)
     this.#batches.forEach((batches, partition) => {
+      // What was answered may be gone again, the producer id itself too: it cannot be continued.
+      if (life.setup.durability === 'os') this.#identities[partition] = null
       const place = `${this.#topic}-${partition}`
       const found = content.lines(place)
       let offset = 0
@@ -136,8 +138,6 @@ export class IdempotentClient implements Client {
             differences.push({ kind: 'lost', detail: `${place}: ${lines.join('; ')} was acknowledged` })
           }
           content.lost(batch.order)
-          // A sequence that was answered and is gone again cannot be continued.
-          if (batch.baseOffset !== null) this.#identities[partition] = null
           batch.baseOffset = null
         }
         batch.order = null

@@ -28,11 +28,18 @@ export class Content {
       for (let partition = 0; partition < partitions; partition++) {
         const place = `${name}-${partition}`
         const { logStart, highWatermark, lastStable } = log.ends(name, partition)
-        ends.set(place, { logStart, end: highWatermark })
         const found = new Map<number, OutputRecord>()
         records.set(place, found)
         for (let offset = logStart; offset < lastStable;) {
-          const slice = await log.read(name, partition, offset, 1 << 20)
+          const slice = await log.read(name, partition, offset, 1 << 20).catch((error: unknown) => {
+            // Expired while it was read.
+            if (log.ends(name, partition).logStart > offset) return null
+            throw error
+          })
+          if (slice === null) {
+            offset = log.ends(name, partition).logStart
+            continue
+          }
           if (slice.nextOffset <= offset) throw new Error(`${place}: nothing comes at offset ${offset}`)
           const columns = walkRecords(slice.bytes, offset, slice.aborted)
           const part = (from: number, to: number): Buffer =>
@@ -49,6 +56,9 @@ export class Content {
           }
           offset = slice.nextOffset
         }
+        const { logStart: first } = log.ends(name, partition)
+        for (const offset of found.keys()) if (offset < first) found.delete(offset)
+        ends.set(place, { logStart: first, end: highWatermark })
       }
     }
     return new Content(
