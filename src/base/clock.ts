@@ -28,7 +28,7 @@ export const systemClock: Clock = {
       handle = setTimeout(() => (stepMs < leftMs ? wait(leftMs - stepMs) : fire()), stepMs)
       handle.unref()
     }
-    wait(delayMs)
+    wait(Math.max(0, delayMs))
     return { cancel: () => clearTimeout(handle) }
   },
   turn: () => new Promise((resolve) => setImmediate(resolve)),

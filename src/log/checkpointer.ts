@@ -17,12 +17,17 @@ interface CheckpointerParts {
   readonly condition: LogCondition
 }
 
+/** A checkpoint is due when the journal refers to so many bytes in segments: recovery verifies them. */
+const BULK_BYTES_MAX = 64 << 20
+
 /** Makes everything applied so far durable outside the journal, whose older part is then free. */
 export class Checkpointer {
   readonly #parts: CheckpointerParts
   readonly #fail: (cause: unknown) => void
   /** Where the journal stood when all its frames were applied: those behind it are on their way. */
   #applied: JournalPosition
+  /** Referred to since the last checkpoint. */
+  #bulkBytes = 0
   #running: Promise<void> | null = null
 
   /** @param fail closes the log after a sync or a write that failed */
@@ -32,9 +37,20 @@ export class Checkpointer {
     this.#applied = parts.journal.end
   }
 
-  /** All frames of the journal have been applied. */
-  noteApplied(): void {
+  /**
+   * All frames of the journal have been applied.
+   *
+   * @param bulkBytes  that the last of them refer to: a restart reads them again
+   */
+  noteApplied(bulkBytes: number): void {
     this.#applied = this.#parts.journal.end
+    this.#bulkBytes += bulkBytes
+  }
+
+  /** Whether a restart would have much to replay. */
+  get isDue(): boolean {
+    const { journal } = this.#parts
+    return journal.bytesToReplay > journal.frameBytesMax || this.#bulkBytes > BULK_BYTES_MAX
   }
 
   get isRunning(): boolean {
@@ -61,9 +77,15 @@ export class Checkpointer {
     // and not applied, stay to be replayed.
     const checkpoint = state.checkpoint(this.#applied, isLast ? [0, 0] : journal.durableBytes)
     const covered: [Partition, number][] = []
+    const indexes: (() => Promise<void>)[] = []
     for (const { parts } of state.topics()) {
-      for (const partition of parts) covered.push([partition, partition.nextOffset])
+      for (const partition of parts) {
+        covered.push([partition, partition.nextOffset])
+        const due = partition.dueIndexFiles()
+        if (due !== null) indexes.push(due)
+      }
     }
+    this.#bulkBytes = 0
     try {
       try {
         await segmentFiles.syncAll()
@@ -83,6 +105,7 @@ export class Checkpointer {
     crashPoint('checkpoint-after-write')
     journal.release(checkpoint.journal)
     for (const [partition, offset] of covered) partition.checkpointedTo = offset
+    for (const write of indexes) await write()
     await condition.measure(fileSystem)
   }
 }

@@ -178,7 +178,8 @@ export class LogWriter {
         }
       }
       this.#segmentFiles.published()
-      this.#checkpointer.noteApplied()
+      const bulk = appends.filter((append) => append.bulkCrc !== null)
+      this.#checkpointer.noteApplied(bulk.reduce((sum, { length }) => sum + length, 0))
       if (durability === 'os' && this.#flushRule.written(appends)) await this.#flush()
     } catch (cause) {
       for (const { request } of taken) request.unknown(this.#condition.closedError(cause))
@@ -194,7 +195,7 @@ export class LogWriter {
     }
     this.#published(appends.length > 0)
     this.#follow(effects)
-    if (journal.bytesToReplay > journal.frameBytesMax && !this.#checkpointer.isRunning) {
+    if (this.#checkpointer.isDue && !this.#checkpointer.isRunning) {
       this.#inBackground(
         this.checkpoint().catch((cause: unknown) => {
           if (!isShortage(cause)) throw cause
@@ -360,7 +361,7 @@ export class LogWriter {
         this.#unsealed = false
         try {
           await journal.write([[]])
-          this.#checkpointer.noteApplied()
+          this.#checkpointer.noteApplied(0)
           await journal.sync()
         } catch (cause) {
           this.#fail(cause)

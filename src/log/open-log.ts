@@ -235,17 +235,19 @@ async function recover(
   })
 
   const touched = new Set<string>()
+  const memory = new FrameMemory()
   let cutAt: number | null = null
   const { lastSequence } = await replayJournal(fileSystem, directory, stored.journal, async (frame) => {
     if (cutAt !== null) return
     const entries = decodeEntries(frame.body)
+    memory.reset()
     const bytes: (Uint8Array | null)[] = []
     for (const entry of entries) {
       if (entry.kind !== 'append' || deleted.has(entry.topicId)) {
         bytes.push(null)
         continue
       }
-      const found = await bytesOf(entry, files, directory)
+      const found = await bytesOf(entry, files, directory, memory)
       if (found === null) {
         // Bulk data is synced before its frame is written, unless syncing is left to the system.
         if (durability === 'fsync') {
@@ -297,6 +299,7 @@ async function recover(
         await files.use(segment.path, 'write', async (file) => {
           if ((await file.size()) > segment.bytes) {
             await file.truncate(segment.bytes)
+            await segment.indexFiles.forgetBehind(segment.bytes)
             touched.add(segment.path)
           }
         })
@@ -318,10 +321,31 @@ function stemOf(name: string): string {
   return name.slice(0, name.lastIndexOf('.'))
 }
 
+/** Memory for what a frame refers to, used again for the next: new memory costs more than reading it. */
+class FrameMemory {
+  readonly #buffers: Uint8Array[] = []
+  #taken = 0
+
+  reset(): void {
+    this.#taken = 0
+  }
+
+  take(length: number): Uint8Array {
+    const n = this.#taken++
+    if ((this.#buffers[n]?.length ?? 0) < length) this.#buffers[n] = new Uint8Array(length)
+    return this.#buffers[n]!.subarray(0, length)
+  }
+}
+
 /** The batches of a replayed append; null if the segment does not hold what the reference promises. */
-async function bytesOf(entry: AppendEntry, files: FilePool, directory: string): Promise<Uint8Array | null> {
+async function bytesOf(
+  entry: AppendEntry,
+  files: FilePool,
+  directory: string,
+  memory: FrameMemory,
+): Promise<Uint8Array | null> {
   if (entry.bytes !== null) return entry.bytes
-  const bytes = new Uint8Array(entry.length)
+  const bytes = memory.take(entry.length)
   try {
     const read = await files.use(segmentPath(directory, entry), 'write', (file) =>
       readFully(file, bytes, entry.position),

@@ -1,10 +1,10 @@
 import { join } from 'node:path'
-import { crc32c } from '@node-rs/crc32'
 import { assert } from '../base/assert.ts'
 import { StorageError } from '../base/errors.ts'
-import { type FileHandle, type FileSystem, readFully, writeFully } from '../base/file-system.ts'
+import { type FileHandle, type FileSystem, readFully } from '../base/file-system.ts'
 import type { CheckpointPartition } from './checkpoint.ts'
 import type { FilePool } from './file-pool.ts'
+import { IndexFiles } from './index-files.ts'
 import type { AppendEntry, SwapEntry } from './journal-entry.ts'
 import type { Isolation, LogSlice, PartitionEnds } from './log.ts'
 import { diskError, platformCode } from './disk-error.ts'
@@ -21,8 +21,6 @@ import {
   readI16,
   readI32,
   readI64,
-  readU32,
-  writeI32,
 } from './record-batch.ts'
 import { SegmentIndex } from './segment-index.ts'
 import { numericSetting } from './topic-config.ts'
@@ -54,8 +52,7 @@ export interface Segment {
   /** Published length. */
   bytes: number
   index: SegmentIndex
-  /** Of a sealed segment: whether its index files have been looked for. */
-  indexLoaded: boolean
+  readonly indexFiles: IndexFiles
 }
 
 /** Where an append will lie. */
@@ -273,7 +270,6 @@ export class Partition {
       const index = indexes.get(segment.path)
       if (index !== undefined) {
         segment.index = index
-        segment.indexLoaded = true
       }
       return segment
     })
@@ -318,21 +314,26 @@ export class Partition {
       createdMs,
       appendedMs = createdMs,
     } = stored
+    const path = this.segmentPath(base, generation)
     return {
       base,
       generation,
       hasGaps: !dense,
-      path: this.segmentPath(base, generation),
+      path,
       createdMs,
       appendedMs,
       bytes,
       index: this.newIndex(),
-      indexLoaded: bytes === 0,
+      indexFiles: new IndexFiles(this.#home.fileSystem, path),
     }
   }
 
   newIndex(): SegmentIndex {
-    return new SegmentIndex(numericSetting(this.#home.config, 'index.interval.bytes'))
+    return new SegmentIndex(this.#indexInterval)
+  }
+
+  get #indexInterval(): number {
+    return numericSetting(this.#home.config, 'index.interval.bytes')
   }
 
   // Reading
@@ -661,105 +662,54 @@ export class Partition {
 
   /** Brings the index of a segment up to its published end: from its files, else by scanning the batches. */
   async #cover(segment: Segment): Promise<void> {
-    const sealed = segment !== this.#segments.at(-1)
-    if (!segment.indexLoaded) {
-      segment.indexLoaded = true
-      const stored = sealed ? await this.#readIndexFiles(segment) : null
-      if (stored !== null) segment.index = stored
-    }
     if (segment.index.coveredTo >= segment.bytes) return
     // Built apart and swapped in whole, since appends may go on meanwhile.
-    const index = new SegmentIndex(numericSetting(this.#home.config, 'index.interval.bytes'))
+    const index = (await segment.indexFiles.read(segment.bytes, this.#indexInterval)) ?? this.newIndex()
     let bytes = new Uint8Array(0)
+    let buffer = new Uint8Array(Math.min(SCAN_BYTES, segment.bytes - index.coveredTo))
     let start = 0
-    let expectedBase: number = segment.base
-    let isDamaged = false
+    let expectedBase: number | null = index.coveredTo === 0 ? segment.base : null
     while (index.coveredTo < segment.bytes) {
       const position = index.coveredTo
       const limit = segment.bytes
       if (position + BATCH_HEADER_BYTES > start + bytes.length) {
         start = position
-        bytes = await this.#readAt(segment, start, Math.min(SCAN_BYTES, limit - start))
+        bytes = await this.#readAt(segment, start, Math.min(buffer.length, limit - start), buffer)
       }
       let at = position - start
       const { last, length } = this.#header(segment, bytes, at, start, limit, expectedBase)
       if (at + length > bytes.length) {
         start = position
         at = 0
-        bytes = await this.#readAt(segment, start, Math.min(Math.max(SCAN_BYTES, length), limit - start))
+        if (length > buffer.length) buffer = new Uint8Array(2 * length)
+        bytes = await this.#readAt(segment, start, Math.min(buffer.length, limit - start), buffer)
       }
       // Where a batch is damaged, any time may be in it; what lies behind stays within reach by offset.
       const holds = batchCrcHolds(bytes, at, at + length)
       const maxTimestampMs = holds ? readI64(bytes, at + AT_MAX_TIMESTAMP) : Number.MAX_SAFE_INTEGER
       index.observe(last - segment.base, maxTimestampMs, position, length)
-      isDamaged ||= !holds
+      index.isDamaged ||= !holds
       expectedBase = last + 1
     }
     segment.index = index
-    if (sealed && !isDamaged) await this.writeIndexFiles(segment)
+    if (segment !== this.#segments.at(-1)) await this.writeIndexFiles(segment)
   }
 
-  /*
-   * Beside a sealed segment: `.index`, `.timeindex` as Kafka has them, and `.indexsum`: u32 CRC-32C of the
-   * first, u32 CRC-32C of the second, u32 length of the segment they describe.
-   */
+  /** Brings the index files of a sealed segment up to its end. */
+  async writeIndexFiles({ index, indexFiles }: Segment): Promise<void> {
+    await indexFiles.write(index, index.mark())
+  }
 
   /**
-   * Writes the index files of a sealed segment. They can be rebuilt, so nothing waits for them to be durable, and
-   * neither a full nor a read-only disk stops anybody: without them the next opening scans the segment.
+   * What of the active segment's index is worth being written now. A checkpoint writes it when it is written itself:
+   * the index tells of nothing that recovery could cut.
    */
-  async writeIndexFiles(segment: Segment): Promise<void> {
-    try {
-      await this.#putIndexFiles(segment)
-    } catch {
-      // Half of them don't match their checksum and count as missing.
-    }
-  }
-
-  async #putIndexFiles(segment: Segment): Promise<void> {
-    const { index, timeIndex } = segment.index.encode()
-    const sum = new Uint8Array(12)
-    writeI32(sum, 0, crc32c(index))
-    writeI32(sum, 4, crc32c(timeIndex))
-    writeI32(sum, 8, segment.bytes)
-    const stem = segment.path.slice(0, -'.log'.length)
-    for (const [suffix, bytes] of [
-      ['.index', index],
-      ['.timeindex', timeIndex],
-      ['.indexsum', sum],
-    ] as const) {
-      const file = await this.#home.fileSystem.open(stem + suffix, 'create')
-      try {
-        await writeFully(file, bytes, 0)
-        await file.truncate(bytes.length)
-      } finally {
-        await file.close()
-      }
-    }
-  }
-
-  async #readIndexFiles(segment: Segment): Promise<SegmentIndex | null> {
-    const stem = segment.path.slice(0, -'.log'.length)
-    const files: Uint8Array[] = []
-    for (const suffix of ['.index', '.timeindex', '.indexsum']) {
-      if (!(await this.#home.fileSystem.exists(stem + suffix))) return null
-      const file = await this.#home.fileSystem.open(stem + suffix, 'read')
-      try {
-        const bytes = new Uint8Array(await file.size())
-        files.push(bytes.subarray(0, await readFully(file, bytes, 0)))
-      } finally {
-        await file.close()
-      }
-    }
-    const [index, timeIndex, sum] = files as [Uint8Array, Uint8Array, Uint8Array]
-    const holds =
-      sum.length === 12 &&
-      readU32(sum, 0) === crc32c(index) &&
-      readU32(sum, 4) === crc32c(timeIndex) &&
-      readU32(sum, 8) === segment.bytes
-    if (!holds) return null
-    const interval = numericSetting(this.#home.config, 'index.interval.bytes')
-    return SegmentIndex.decode(index, timeIndex, segment.bytes, interval)
+  dueIndexFiles(): (() => Promise<void>) | null {
+    const active = this.#segments.at(-1)
+    if (active === undefined) return null
+    const { index, indexFiles } = active
+    const mark = indexFiles.due(index)
+    return mark === null ? null : () => indexFiles.write(index, mark)
   }
 }
 

@@ -9,8 +9,15 @@ import { readI32, readI64, writeI32, writeI64 } from './record-batch.ts'
  * An entry is added when more than `intervalBytes` were appended since the last one. The log is the truth: a
  * damaged index is rebuilt, never trusted.
  */
-const OFFSET_ENTRY_BYTES = 8
-const TIME_ENTRY_BYTES = 12
+export const OFFSET_ENTRY_BYTES = 8
+export const TIME_ENTRY_BYTES = 12
+
+/** How many entries there are, and up to which byte of the segment they tell of it. */
+export interface IndexMark {
+  readonly offsets: number
+  readonly times: number
+  readonly coveredTo: number
+}
 
 /** Both indexes of one segment, in memory. */
 export class SegmentIndex {
@@ -26,6 +33,8 @@ export class SegmentIndex {
   #maxTimestampOffset = 0
   /** Position up to which batches have been observed. */
   coveredTo = 0
+  /** A batch is damaged, and any time may be in it: such an index is not kept in files. */
+  isDamaged = false
 
   constructor(intervalBytes: number) {
     this.#intervalBytes = intervalBytes
@@ -80,28 +89,33 @@ export class SegmentIndex {
     return low === 0 ? { position: 0, last: null } : this.placeFor(this.#timeOffsets[low - 1]!)
   }
 
-  /** The two files of a sealed segment. */
-  encode(): { index: Uint8Array; timeIndex: Uint8Array } {
+  /** How far it has come: what is in the files once they are written up to here. */
+  mark(): IndexMark {
     // The largest timestamp must be the last entry, so that a search by time can skip the segment.
     this.#addTime()
-    const index = new Uint8Array(this.#count * OFFSET_ENTRY_BYTES)
-    for (let i = 0; i < this.#count; i++) {
-      writeI32(index, i * OFFSET_ENTRY_BYTES, this.#offsets[i]!)
-      writeI32(index, i * OFFSET_ENTRY_BYTES + 4, this.#positions[i]!)
+    return { offsets: this.#count, times: this.#timeCount, coveredTo: this.coveredTo }
+  }
+
+  /** What the two files of the segment hold between two marks. */
+  encode(from: IndexMark, to: IndexMark): { index: Uint8Array; timeIndex: Uint8Array } {
+    const index = new Uint8Array((to.offsets - from.offsets) * OFFSET_ENTRY_BYTES)
+    for (let i = from.offsets, at = 0; i < to.offsets; i++, at += OFFSET_ENTRY_BYTES) {
+      writeI32(index, at, this.#offsets[i]!)
+      writeI32(index, at + 4, this.#positions[i]!)
     }
-    const timeIndex = new Uint8Array(this.#timeCount * TIME_ENTRY_BYTES)
-    for (let i = 0; i < this.#timeCount; i++) {
-      writeI64(timeIndex, i * TIME_ENTRY_BYTES, this.#times[i]!)
-      writeI32(timeIndex, i * TIME_ENTRY_BYTES + 8, this.#timeOffsets[i]!)
+    const timeIndex = new Uint8Array((to.times - from.times) * TIME_ENTRY_BYTES)
+    for (let i = from.times, at = 0; i < to.times; i++, at += TIME_ENTRY_BYTES) {
+      writeI64(timeIndex, at, this.#times[i]!)
+      writeI32(timeIndex, at + 8, this.#timeOffsets[i]!)
     }
     return { index, timeIndex }
   }
 
-  /** The index of a sealed segment of `segmentBytes` from its files, whose CRCs have been checked. */
+  /** The index of the first `coveredTo` bytes of a segment from its files, whose CRCs have been checked. */
   static decode(
     index: Uint8Array,
     timeIndex: Uint8Array,
-    segmentBytes: number,
+    coveredTo: number,
     intervalBytes: number,
   ): SegmentIndex {
     const decoded = new SegmentIndex(intervalBytes)
@@ -113,7 +127,7 @@ export class SegmentIndex {
       decoded.#maxTimestampOffset = readI32(timeIndex, at + 8)
       decoded.#addTime()
     }
-    decoded.coveredTo = segmentBytes
+    decoded.coveredTo = coveredTo
     return decoded
   }
 
