@@ -9,11 +9,17 @@ export const WRITE_BUFFER_BYTES = 4 << 20
 /** Pages are about 2.6 KB; a block should hold several. */
 const BLOCK_BYTES = 16384
 
+/** A range without keys: compacting it only moves what LevelDB has in memory, and in its log, into tables. */
+const NOWHERE = Buffer.of(0xff, 0xff)
+
+/** What `level` has under Node and its types, which are also those of a browser, leave out. */
+type Database = Level<Buffer, Uint8Array> & { compactRange(from: Buffer, to: Buffer): Promise<void> }
+
 /** LevelDB as the checkpoint's storage. */
 export class LevelStorage implements StateStorage {
-  readonly #db: Level<Buffer, Uint8Array>
+  readonly #db: Database
 
-  private constructor(db: Level<Buffer, Uint8Array>) {
+  private constructor(db: Database) {
     this.#db = db
   }
 
@@ -29,7 +35,7 @@ export class LevelStorage implements StateStorage {
       cacheSize: cacheBytes,
       blockSize: BLOCK_BYTES,
     } as const
-    const db = new Level<Buffer, Uint8Array>(directory, options)
+    const db = new Level<Buffer, Uint8Array>(directory, options) as Database
     try {
       await db.open()
     } catch (error) {
@@ -59,6 +65,9 @@ export class LevelStorage implements StateStorage {
           : { type: 'put' as const, key: toBuffer(key), value },
       ),
     )
+    if (bytesOf(writes) < WRITE_BUFFER_BYTES) return
+    // The next batch would begin with it: done now, an opening has no log of LevelDB's to replay.
+    await this.#db.compactRange(NOWHERE, NOWHERE)
   }
 
   async clear(from: string, to: string): Promise<void> {
@@ -68,6 +77,10 @@ export class LevelStorage implements StateStorage {
   async close(): Promise<void> {
     await this.#db.close()
   }
+}
+
+function bytesOf(writes: readonly PageWrite[]): number {
+  return writes.reduce((sum, { value }) => sum + (value?.length ?? 0), 0)
 }
 
 interface PageIterator {
