@@ -4,6 +4,7 @@
  *
  *   node bench/recovery-run.ts DIRECTORY WORKLOAD COMMIT-MS
  */
+import { onCrashPoint } from '../src/base/crash-points.ts'
 import { Millrace } from '../src/index.ts'
 import { TELEMETRY, workloadNamed } from './workloads.ts'
 
@@ -26,8 +27,15 @@ if (import.meta.main) {
 }
 
 async function run(directory: string, name: string, commitIntervalMs: number): Promise<void> {
-  const { output, statement } = workloadNamed(name)
+  const { statement } = workloadNamed(name)
   const tell = (event: RecoveryEvent): void => console.log(JSON.stringify(event))
+  // A query works as soon as the state of one of its tasks is there, while others are still being restored: the end
+  // of its first commit is seen from inside.
+  onCrashPoint((point) => {
+    if (point !== 'cycle-after-commit') return
+    onCrashPoint(null)
+    tell({ event: 'first-output' })
+  })
   const millrace = await Millrace.open({
     dataDirectory: directory,
     commitIntervalMs,
@@ -46,15 +54,6 @@ async function run(directory: string, name: string, commitIntervalMs: number): P
   }
   const changelogs = log.topics().filter((topic) => topic.name.endsWith('-changelog'))
   tell({ event: 'open', changelogRecords: changelogs.reduce((sum, { name }) => sum + recordsIn(name), 0) })
-  const written = (): number => recordsIn(output)
-  // The query has been running since it was started, while others were still being opened.
-  const before = written()
-  let isFirst = true
-  const unsubscribe = log.onEndsMoved(() => {
-    if (!isFirst || written() === before) return
-    isFirst = false
-    tell({ event: 'first-output' })
-  })
   if (millrace.queries().length === 0) {
     await millrace.sql(TELEMETRY)
     await millrace.sql(statement)
@@ -65,6 +64,5 @@ async function run(directory: string, name: string, commitIntervalMs: number): P
   await millrace.untilIdle()
   tell({ event: 'idle' })
   clearInterval(telling)
-  unsubscribe()
   await millrace.close()
 }

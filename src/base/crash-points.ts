@@ -36,7 +36,7 @@ export function crashPoint(point: CrashPoint): void {
   if (handler !== null) handler(point)
 }
 
-/** Installs (or, with null, removes) the one handler of this process. For crash tests only. */
+/** Installs (or, with null, removes) the one handler of this process. For crash tests and measurements only. */
 export function onCrashPoint(next: ((point: CrashPoint) => void) | null): void {
   handler = next
 }

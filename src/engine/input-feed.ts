@@ -64,6 +64,7 @@ export class InputFeed {
   readonly #clock: Clock
   readonly #states: readonly InputState[]
   readonly #groups: readonly (readonly InputState[])[]
+  readonly #isReady: (partition: number) => boolean
   readonly #future: FutureBound
   readonly #onExpired: (expired: ExpiredInput) => void
   readonly #unreadable: UnreadableAt[] = []
@@ -86,11 +87,14 @@ export class InputFeed {
       readonly clock: Clock
       /** How far ahead of the clock the event time of streams may lie; Infinity: anywhere. */
       readonly timestampAfterMaxMs: number
+      /** Whether rows of a partition may be handed over yet; absent: always. */
+      readonly isReady?: (partition: number) => boolean
       /** Told of records that were removed before they were read. */
       readonly onExpired?: (expired: ExpiredInput) => void
     },
   ) {
     this.#clock = options.clock
+    this.#isReady = options.isReady ?? ((): boolean => true)
     this.#run = run
     this.#log = log
     this.#reader = reader
@@ -161,6 +165,8 @@ export class InputFeed {
     for (let stepped = 0; stepped < this.#groups.length; stepped++) {
       const group = this.#groups[this.#turn]!
       this.#turn = (this.#turn + 1) % this.#groups.length
+      // Where partitions meet, all of them are ready.
+      if (!this.#isReady(group[0]!.input.partition)) continue
       if (await this.#stepGroup(group)) worked = true
       if (this.#clock.monotonicMs() - startedMs >= STEP_MS_MAX) break
     }
@@ -175,6 +181,14 @@ export class InputFeed {
   /** Records between what was handed over and the end of what may be read, over all inputs. */
   get lag(): number {
     return this.#states.reduce((sum, s) => sum + this.#left(s, s.consumedOffset), 0)
+  }
+
+  /** The same of a partition of any topic. */
+  lagOf(partition: number): number {
+    return this.#states.reduce(
+      (sum, s) => (s.input.partition === partition ? sum + this.#left(s, s.consumedOffset) : sum),
+      0,
+    )
   }
 
   /** Records from `offset` up to `end` that are still there: the oldest may have expired unread. */

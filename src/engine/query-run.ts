@@ -39,6 +39,8 @@ export interface QueryRunOptions extends Omit<TaskEnvironment, 'ids'> {
   readonly formatOf: (name: FormatName) => Format | undefined
   /** Results are taken before a cycle ends, too. */
   readonly atLeastOnce?: boolean
+  /** Whether the state of a partition's tasks may be used; absent: always. Until then they get nothing and do nothing. */
+  readonly isReady?: (partition: number) => boolean
 }
 
 /**
@@ -57,9 +59,11 @@ export class QueryRun {
   readonly #decoders = new Map<SourceNode, SourceDecoder>()
   readonly #needed: ReadonlyMap<SourceNode, ReadonlySet<number>>
   readonly #taskOf: Task[] = []
+  readonly #isReady: (partition: number) => boolean
 
   constructor(plan: QueryPlan, options: QueryRunOptions) {
     this.plan = plan
+    this.#isReady = options.isReady ?? ((): boolean => true)
     this.graph = buildGraph(plan, options.partitionsOf)
     this.#needed = neededColumns(plan.root)
     const environment: TaskEnvironment = {
@@ -96,7 +100,7 @@ export class QueryRun {
       }
     }
     const inputs: QueryInput[] = []
-    const together = topologies.length > 1
+    const together = !this.isByPartition
     for (const topology of topologies) {
       for (const source of topology.sources) {
         this.#decoders.set(source, new SourceDecoder(source.source, options.formatOf))
@@ -106,13 +110,19 @@ export class QueryRun {
           ? options.partitionsOf(topic)
           : Math.min(options.partitionsOf(topic), topology.partitions)
         for (let partition = 0; partition < partitions; partition++) {
-          const group = together || topology.gathers ? 0 : partition
+          const group = together ? 0 : partition
           inputs.push({ index: inputs.length, source, topic, partition, group })
           this.#taskOf.push(topology.gathers ? tasks[0]! : tasks[partition]!)
         }
       }
     }
     this.inputs = inputs
+  }
+
+  /** Rows of different partitions never meet: each partition's task works by itself. */
+  get isByPartition(): boolean {
+    const { subTopologies } = this.graph
+    return subTopologies.length === 1 && !subTopologies[0]!.gathers
   }
 
   /** Columns of a source that the query reads: positions in the source's schema. */
@@ -132,23 +142,23 @@ export class QueryRun {
   }
 
   async drain(): Promise<void> {
-    for (const tasks of this.#tasks) for (const task of tasks) await task.drain()
+    for (const task of this.#ready()) await task.drain()
   }
 
   /** Drains, and lets go of what caches hold back. Call before taking what a commit is to contain. */
   async flush(): Promise<void> {
-    for (const tasks of this.#tasks) for (const task of tasks) await task.flush()
+    for (const task of this.#ready()) await task.flush()
   }
 
   /** The next event time at which something happens without a record; null: nothing waits. */
   nextTimerMs(): number | null {
-    const timers = this.#tasks.flat().flatMap((task) => task.nextTimerMs() ?? [])
+    const timers = this.#ready().flatMap((task) => task.nextTimerMs() ?? [])
     return timers.length === 0 ? null : Math.min(...timers)
   }
 
   /** Event time moves on to `streamTimeMs` without a record. */
   async advance(streamTimeMs: number): Promise<void> {
-    for (const tasks of this.#tasks) for (const task of tasks) await task.advance(streamTimeMs)
+    for (const task of this.#ready()) await task.advance(streamTimeMs)
   }
 
   /**
@@ -163,6 +173,7 @@ export class QueryRun {
     let moved = false
     for (const { index, entries } of this.graph.subTopologies) {
       for (const task of this.#tasks[index]!) {
+        if (!this.#isReady(task.partition)) continue
         const silentMs = task.silence.lastedMs()
         if (silentMs < idleMs) continue
         const next = task.nextTimerMs()
@@ -194,6 +205,11 @@ export class QueryRun {
   /** Committed rows of the query's result table, over all partitions. */
   async *readCommitted(range: ReadRange): AsyncIterable<Batch> {
     for (const task of this.#tasks.at(-1)!) yield* task.readCommitted(range)
+  }
+
+  /** In the order of the data. */
+  #ready(): Task[] {
+    return this.#tasks.flat().filter((task) => this.#isReady(task.partition))
   }
 
   #deliver(to: number, partition: number, node: ExchangeNode, from: number, batch: Batch): void {

@@ -83,6 +83,8 @@ export interface RunningQueryEnvironment {
   readonly reader: SharedReader
   readonly owner: CommitOwner
   readonly onProblem: (queryId: string, problem: QueryProblem) => void
+  /** Told when state that was restored beside the running query is there, or can't be. */
+  readonly onRestored: () => void
 }
 
 /** What a query has to commit at the end of a cycle. */
@@ -124,7 +126,13 @@ export class RunningQuery {
   /** Null: exactly once. */
   #early: EarlyAppends | null = null
   #states = new Map<number, TaskState>()
+  /** Those of the cycle whose commit is under way. */
+  #takenStates: readonly TaskState[] = []
   #state: QueryState = 'RESTORING'
+  /** Resolves when all state is there, or will not be: never rejects. */
+  #restored: Promise<void> = Promise.resolve()
+  /** Why the state of some task isn't there. */
+  #restoreFailure: { readonly error: unknown } | null = null
   #error: unknown = null
   #dirty = false
   #paused = false
@@ -175,7 +183,23 @@ export class RunningQuery {
   }
 
   get atEnd(): boolean {
-    return this.#feed === null || this.#feed.atEnd
+    return this.#feed === null || (this.#feed.atEnd && this.#isWhole)
+  }
+
+  /** Resolves when the state of all tasks is there, or the query has failed or was closed before. */
+  get restored(): Promise<void> {
+    return this.#restored
+  }
+
+  /** Resolves when a piece of the restore beside the running query is done; null: there is none. */
+  pieceRestored(): Promise<void> | null {
+    const restoring = [...this.#states.values()].find((task) => task.restoring !== null)
+    return restoring?.pieceRestored() ?? null
+  }
+
+  /** Whether the state of all tasks is there. */
+  get #isWhole(): boolean {
+    return [...this.#states.values()].every((task) => task.isOpen)
   }
 
   get pendingBytes(): number {
@@ -194,7 +218,7 @@ export class RunningQuery {
   get status(): QueryStatus {
     const eventTimeMs = this.#feed?.eventTimeMs ?? -1
     return {
-      state: this.#state,
+      state: this.#state === 'RUNNING' && !this.#isWhole ? 'RESTORING' : this.#state,
       restoring: this.#restoring,
       ...this.#counts(),
       expressionErrors: this.#expressionFailures.count,
@@ -231,7 +255,8 @@ export class RunningQuery {
   }
 
   /**
-   * Builds the query anew over what is committed: state, then offsets. State that another version wrote in
+   * Builds the query anew over what is committed: state, then offsets. Where its partitions never meet it runs as
+   * soon as the first of them is there, and the others follow. State that another version wrote in
    * another shape is computed from the inputs again, where they are all there.
    */
   async start(): Promise<void> {
@@ -294,7 +319,9 @@ export class RunningQuery {
       return task
     }
     this.#states = states
+    const isReady = (partition: number): boolean => states.get(partition)?.isOpen ?? true
     const run = new QueryRun(plan, {
+      isReady,
       compile,
       formatOf,
       clock,
@@ -319,24 +346,46 @@ export class RunningQuery {
           await log.createTopic(topic, { partitions, config: { 'cleanup.policy': 'compact' } })
         }
       }
-      await task.restore()
     }
-    this.#run = run
-    this.#feed = new InputFeed(run, log, reader, {
+    const feed = new InputFeed(run, log, reader, {
+      isReady,
       committed: log.committedOffsets(offsetsGroup(id)),
       reset: this.spec.reset,
       clock,
       timestampAfterMaxMs: timestampAfterMaxMs(settings, compatibility),
       onExpired: (expired) => this.#inputExpired(expired),
     })
+    // Those with input first.
+    const tasks = [...states.values()].sort((a, b) => feed.lagOf(b.partition) - feed.lagOf(a.partition))
+    const first = run.isByPartition && !this.#paused && this.#restoreFailure === null ? 1 : tasks.length
+    this.#restoreFailure = null
+    for (const task of tasks.slice(0, first)) await task.restore()
+    this.#run = run
+    this.#feed = feed
     this.#dirty = false
     this.#state = this.#paused ? 'PAUSED' : 'RUNNING'
+    if (first < tasks.length) this.#restored = this.#restoreRest(tasks.slice(first))
+  }
+
+  /** What fails is told by the next {@link step}: then all of them are restored before the query runs. */
+  async #restoreRest(tasks: readonly TaskState[]): Promise<void> {
+    try {
+      for (const task of tasks) {
+        if (this.#states.get(task.partition) !== task) return
+        await task.restore()
+        this.#environment.onRestored()
+      }
+    } catch (error) {
+      this.#restoreFailure = { error }
+      this.#environment.onRestored()
+    }
   }
 
   /** One step through the inputs; false if there was nothing to do. */
   async step(): Promise<boolean> {
     // Found by whoever read the state, perhaps: the query starts again without waiting for input.
     for (const task of this.#states.values()) task.assertUsable()
+    if (this.#restoreFailure !== null) throw this.#restoreFailure.error
     const feed = this.#feed!
     if (await feed.step()) {
       this.#dirty = true
@@ -351,7 +400,8 @@ export class RunningQuery {
     const run = this.#run!
     this.#stopAtUnreadable()
     await run.flush()
-    const changelogs = [...this.#states.values()].flatMap((task) => task.flush())
+    this.#takenStates = [...this.#states.values()].filter((task) => task.isOpen)
+    const changelogs = this.#takenStates.flatMap((task) => task.flush())
     const problems = this.#takeProblems()
     this.#dirty = false
     this.#takenCounts = this.#counts()
@@ -399,7 +449,7 @@ export class RunningQuery {
   /** The cycle that was taken is durable. @param baseOffsets  one per changelog append of {@link takeCycle} */
   committed(baseOffsets: readonly number[]): void {
     let at = 0
-    for (const task of this.#states.values()) {
+    for (const task of this.#takenStates) {
       const { flushed } = task
       task.committed(baseOffsets.slice(at, at + flushed))
       at += flushed
@@ -414,8 +464,10 @@ export class RunningQuery {
 
   /** Forgets what isn't committed and everything in memory; {@link start} goes on from the last commit. */
   async rollBack(): Promise<void> {
-    for (const task of this.#states.values()) await task.close()
+    const states = this.#states
     this.#states = new Map()
+    for (const task of states.values()) await task.close()
+    await this.#restored
     this.#run = null
     this.#feed = null
     this.#dirty = false

@@ -72,7 +72,7 @@ export class Worker {
   readonly #commitMs: number[] = []
   readonly #waitingForIdle: Waiting[] = []
   /** Work that must not run inside a cycle: adding and removing queries. */
-  readonly #between: (Waiting & { readonly work: () => Promise<void> })[] = []
+  readonly #between: (Pick<Waiting, 'reject'> & { readonly work: () => Promise<void> })[] = []
   /** Why it ended, if it wasn't told to. */
   #fatal: unknown = null
   /** The loop has run out: nothing happens any more. */
@@ -111,13 +111,20 @@ export class Worker {
     if (this.#fatal !== null && !(this.#fatal instanceof StorageError)) throw this.#fatal
   }
 
-  /** Starts a query from its committed offsets and state, or afresh. Resolves when it runs. */
-  add(spec: QuerySpec): Promise<void> {
-    return this.#betweenCycles(async () => {
-      const query = new RunningQuery(spec, { ...this.#options, reader: this.#reader, owner: this.#owner! })
-      this.#queries.set(spec.id, query)
-      await this.#startQuery(query)
+  /** Starts a query from its committed offsets and state, or afresh. Resolves when it runs and all its state is there. */
+  async add(spec: QuerySpec): Promise<void> {
+    const query = await this.#betweenCycles(async () => {
+      const added = new RunningQuery(spec, {
+        ...this.#options,
+        reader: this.#reader,
+        owner: this.#owner!,
+        onRestored: () => this.#wakeUp.now(),
+      })
+      this.#queries.set(spec.id, added)
+      await this.#startQuery(added)
+      return added
     })
+    await query.restored
   }
 
   /** Ends a query for good; its offsets and state are the caller's to delete. */
@@ -169,6 +176,7 @@ export class Worker {
   finish(): Promise<void> {
     return this.#betweenCycles(async () => {
       for (const query of inOrderOfData([...this.#queries.values()])) {
+        await query.restored
         await this.#commitAll()
         await this.#exhaust(query, () => query.step())
         await this.#exhaust(query, () => query.passTime())
@@ -198,7 +206,7 @@ export class Worker {
     while (!this.#stopping) {
       this.#wakeUp.forget()
       for (let next = this.#between.shift(); next !== undefined; next = this.#between.shift()) {
-        await next.work().then(next.resolve, next.reject)
+        await next.work()
       }
       if (this.#underWay.every((commit) => commit.isDecided)) await this.#settle()
       if (this.#fatal !== null) break
@@ -224,7 +232,8 @@ export class Worker {
       if (dirty && (dueInMs <= 0 || isFull) && !mayWait) await this.#commit()
       else if (!dirty && this.#underWay.length === 0 && this.#fatal === null && this.#isIdle)
         for (const waiting of this.#waitingForIdle.splice(0)) waiting.resolve()
-      if (!worked) await this.#wakeUp.wait(dirty && dueInMs > 0 ? dueInMs : this.#idleWaitMs())
+      if (worked && this.#pieceRestored() !== null) await this.#letRestore()
+      else if (!worked) await this.#wakeUp.wait(dirty && dueInMs > 0 ? dueInMs : this.#idleWaitMs())
       else if (this.#isKeepingUp(this.#rowsRead - readBefore) && this.#pauseMs > 0)
         await this.#wakeUp.wait(dirty && dueInMs > 0 ? Math.min(dueInMs, this.#pauseMs) : this.#pauseMs)
       // The commit under way goes on only when the event loop gets a turn.
@@ -254,6 +263,32 @@ export class Worker {
 
   #endError(): unknown {
     return this.#fatal ?? new StorageError('WORKER_STOPPED', { message: 'The queries have been stopped.' })
+  }
+
+  /** Resolves when state that is restored beside running queries has got on; null: there is none. */
+  #pieceRestored(): Promise<unknown> | null {
+    const pieces = [...this.#queries.values()].flatMap((query) => query.pieceRestored() ?? [])
+    return pieces.length === 0 ? null : Promise.all(pieces)
+  }
+
+  /** Leaves restores twice the time that the step took: neither keeps the other from its end. */
+  async #letRestore(): Promise<void> {
+    const { clock } = this.#options
+    await clock.turn()
+    const sinceMs = clock.monotonicMs()
+    const untilMs = sinceMs + 2 * (sinceMs - this.#lastStepMs)
+    for (let leftMs = untilMs - sinceMs; leftMs > 0; leftMs = untilMs - clock.monotonicMs()) {
+      const piece = this.#pieceRestored()
+      if (piece === null) return
+      // A disk may take its time over a piece.
+      await new Promise<void>((resolve) => {
+        const timer = clock.after(leftMs, resolve)
+        void piece.then(() => {
+          timer.cancel()
+          resolve()
+        })
+      })
+    }
   }
 
   get #isIdle(): boolean {
@@ -381,10 +416,10 @@ export class Worker {
     this.#options.onProblem(query.spec.id, { kind: 'query-failed', error })
   }
 
-  #betweenCycles(work: () => Promise<void>): Promise<void> {
+  #betweenCycles<T>(work: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#ended) reject(this.#endError())
-      else this.#between.push({ work, resolve, reject })
+      else this.#between.push({ work: () => work().then(resolve, reject), reject })
       this.#wakeUp.now()
     })
   }

@@ -67,6 +67,8 @@ interface OpenStore {
 }
 
 const READ_BYTES_MAX = 1 << 20
+/** Pages opened between two chances for others. */
+const PAGES_OF_A_PIECE = 512
 
 /** What each slice of a changelog is read into. */
 interface ReplayMemory {
@@ -98,6 +100,8 @@ export class TaskState implements TaskStores {
   #failure: StorageError | null = null
   #state: 'opening' | 'restoring' | 'open' | 'closed' = 'opening'
   #progress: RestoreProgress = { done: 0, total: 0 }
+  /** Those who wait for a piece of the restore. */
+  readonly #waitingForPiece: (() => void)[] = []
   /** The stores of the appends of the commit under way, in their order; null: none is. */
   #underWay: OpenStore[] | null = null
   #unsavedRecords = 0
@@ -106,6 +110,8 @@ export class TaskState implements TaskStores {
   #changedSinceSave = false
   /** Pages are being taken in: what is in memory is not one moment's state. */
   #isOpeningPages = false
+  /** Its restore needs more memory than there is: what it has so far goes into a checkpoint. */
+  #isRelieving = false
 
   /** Made by {@link WorkerState.task}. */
   constructor(id: string, topicOf: (store: string) => string, partition: number, host: TaskHost) {
@@ -153,6 +159,11 @@ export class TaskState implements TaskStores {
     return new Map([...this.#stores].map(([name, { store }]) => [name, store.fingerprint]))
   }
 
+  /** Restored: cycles may work with it. */
+  get isOpen(): boolean {
+    return this.#state === 'open'
+  }
+
   /** While the stores are being restored, how far it has come; null otherwise. */
   get restoring(): RestoreProgress | null {
     return this.#state === 'restoring' ? this.#progress : null
@@ -165,15 +176,27 @@ export class TaskState implements TaskStores {
 
   /**
    * Brings all opened stores to the last commit: from the checkpoint if there is one that adds up, then
-   * from the committed changelog. Resolves when stores may be used.
+   * from the committed changelog. Resolves when stores may be used, or when it is closed meanwhile. Cycles of
+   * other tasks may go on.
    *
    * @throws StorageError `STATE_FINGERPRINT_CHANGED` if a store was written with other types or another layout
    */
   async restore(): Promise<void> {
     assert(this.#state === 'opening', 'a task is restored once')
     await this.#host.ready()
+    if (this.#isClosed) return
     this.assertUsable()
     await this.#restoreStores([...this.#stores.values()])
+  }
+
+  /** Resolves when a piece of the restore under way is done, or all of it: others may work between two pieces. */
+  pieceRestored(): Promise<void> {
+    if (this.#state !== 'restoring') return Promise.resolve()
+    return new Promise((resolve) => this.#waitingForPiece.push(resolve))
+  }
+
+  #pieceDone(): void {
+    for (const resolve of this.#waitingForPiece.splice(0)) resolve()
   }
 
   /**
@@ -260,12 +283,21 @@ export class TaskState implements TaskStores {
 
   /** Changelog records committed since the last checkpoint, by what it costs to restore them. */
   get unsavedRecords(): number {
-    return this.#unsavedRecords
+    return this.#isSavedLater ? 0 : this.#unsavedRecords
+  }
+
+  /** A checkpoint of others need not wait for what it would have to read for this one. */
+  get #isSavedLater(): boolean {
+    return this.#isOpeningPages || (this.#state === 'restoring' && !this.#isRelieving)
+  }
+
+  get #isClosed(): boolean {
+    return this.#state === 'closed'
   }
 
   /** For the checkpoint: brings in what {@link save} needs; undefined when it may run. */
   prepareSave(): Promise<void> | undefined {
-    if (!this.#changedSinceSave || this.#isOpeningPages || this.#failure !== null) return undefined
+    if (!this.#changedSinceSave || this.#isSavedLater || this.#failure !== null) return undefined
     const waits: Promise<void>[] = []
     for (const { store } of this.#stores.values()) {
       const wait = store.checkpoint.prepare()
@@ -280,14 +312,7 @@ export class TaskState implements TaskStores {
    * the write {@link written}.
    */
   save(writes: PageWrite[]): Iterable<void> | null {
-    if (
-      !this.#changedSinceSave ||
-      this.#isOpeningPages ||
-      this.#failure !== null ||
-      this.#state === 'closed'
-    ) {
-      return null
-    }
+    if (!this.#changedSinceSave || this.#isSavedLater || this.#failure !== null || this.#isClosed) return null
     this.#changedSinceSave = false
     this.#unsavedRecords = 0
     const steps: Iterable<void>[] = []
@@ -364,11 +389,21 @@ export class TaskState implements TaskStores {
 
   async #restoreStores(stores: readonly OpenStore[]): Promise<void> {
     this.#state = 'restoring'
+    try {
+      await this.#restorePieces(stores)
+    } finally {
+      this.#pieceDone()
+    }
+  }
+
+  async #restorePieces(stores: readonly OpenStore[]): Promise<void> {
     this.#isOpeningPages = true
     const record = this.#host.source === null ? null : await this.#host.taskRecord(this.id)
+    if (this.#isClosed) return
     for (const open of stores) this.#forget(open)
     if (record !== null) {
       const problem = await this.#openCheckpoint(stores, record)
+      if (this.#isClosed) return
       if (problem !== null) {
         for (const open of stores) this.#forget(open)
         // Other stores of the task may still need their pages: then all of it is opened again.
@@ -389,15 +424,18 @@ export class TaskState implements TaskStores {
     for (const [i, open] of stores.entries()) {
       for (let at = open.position; at < ends[i]!;) {
         const next = await this.#replay(open, at, ends[i]!, memory)
+        if (this.#isClosed) return
         done += next - at
         at = next
         this.#progress = { done, total }
+        this.#pieceDone()
         await this.#relieveMemory()
+        if (this.#isClosed) return
       }
     }
     for (const { store } of stores) store.restored()
+    this.#state = 'open'
     this.evict()
-    if (this.#state === 'restoring') this.#state = 'open'
   }
 
   #forget(open: OpenStore): void {
@@ -432,12 +470,14 @@ export class TaskState implements TaskStores {
       const prefix = checkpoint.openPrefix ?? checkpoint.prefix
       this.#reportMemory()
       let openedBytes = 0
+      let opened = 0
       try {
         for await (const [key, value] of this.#host.source!.iterate(prefix, afterPrefix(prefix)!)) {
           verifyPage(key, value)
           const keep = this.#host.memoryBytes() + openedBytes < this.#host.memoryBytesMax
           if (keep) openedBytes += value.length * OPENED_FACTOR
           checkpoint.open(key, value, keep)
+          if (++opened % PAGES_OF_A_PIECE === 0) this.#pieceDone()
         }
       } catch (error) {
         if (error instanceof StorageError && error.code === 'STATE_CORRUPT') return error.message
@@ -507,12 +547,18 @@ export class TaskState implements TaskStores {
     this.#reportMemory()
     if (source === null || this.#host.memoryBytes() <= memoryBytesMax) return
     this.#cycle++
-    await this.#host.checkpoint()
-    this.evict()
+    this.#isRelieving = true
+    try {
+      await this.#host.checkpoint()
+      this.evict()
+    } finally {
+      this.#isRelieving = false
+    }
   }
 
   /** Memory of the stores that let go of what is saved. */
   get evictableBytes(): number {
+    if (this.#isSavedLater) return 0
     let bytes = 0
     for (const { store } of this.#stores.values()) {
       if (store.checkpoint.evict !== undefined) bytes += store.checkpoint.memoryBytes()
@@ -522,7 +568,7 @@ export class TaskState implements TaskStores {
 
   /** Between two cycles nothing is in use: a bounded cache lets go of its oldest pages. */
   evict(): void {
-    if (this.#host.source === null) return
+    if (this.#host.source === null || this.#isSavedLater) return
     this.#reportMemory()
     let excess = this.#host.memoryBytes() - this.#host.memoryBytesMax
     if (excess <= 0) return

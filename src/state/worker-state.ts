@@ -59,6 +59,8 @@ const BUILD_SHARE_MAX = 0.1
 /** Work on a checkpoint before the event loop gets a turn; the second while more than enough waits for one. */
 const STEP_MS = 5
 const STEP_MS_BEHIND = 25
+/** So many times later a checkpoint is due while a task is being restored. */
+const RESTORING_FACTOR = 4
 /** By how much memory may be over its bound before work waits. */
 const MEMORY_SLACK = 0.25
 /** How many reasons of dropped checkpoints are kept. */
@@ -166,6 +168,9 @@ export class WorkerState {
     const { clock, checkpointIntervalMs = 1000, replayRecordsMax = 250_000 } = this.#options
     const records = this.#unsavedRecords()
     if (records === 0) return
+    // It would keep a restore waiting that is to end soon.
+    const isRestoring = [...this.#tasks.values()].some((task) => !task.isOpen)
+    if (isRestoring && records < RESTORING_FACTOR * replayRecordsMax) return
     const ageMs = clock.monotonicMs() - this.#lastCheckpointMs
     const pauseMs =
       this.#failedWrites === 0 ? 0 : Math.min(60_000, checkpointIntervalMs * 2 ** this.#failedWrites)

@@ -88,17 +88,24 @@ test('every way to break the build is tried', () => {
   expect(BROKEN.map(({ breakage }) => breakage)).toEqual(BREAKAGES)
 })
 
+/** Where a life ends in time differs from run to run, and what is broken shows in most of them only. */
+const ATTEMPTS_MAX = 8
+
 test.each(BROKEN)('a build broken by $breakage is noticed', SLOW, async (broken) => {
   const { breakage, first, readings, found } = broken
-  const report = await runFleet({
-    seed: 1,
-    readings,
-    kills: first.length,
-    first,
-    directory,
-    breakage,
-    onlySyncedStays: syncsLateByMs(breakage) > 0,
-  })
-  expect(found(report)).toBeGreaterThan(0)
-  expect(report.kills).toBeGreaterThan(0)
+  let noticed = 0
+  for (let seed = 1; seed <= ATTEMPTS_MAX && noticed === 0; seed++) {
+    const report = await runFleet({
+      seed,
+      readings,
+      kills: first.length,
+      first,
+      directory,
+      breakage,
+      onlySyncedStays: syncsLateByMs(breakage) > 0,
+    })
+    expect(report.kills).toBeGreaterThan(0)
+    noticed = found(report)
+  }
+  expect(noticed).toBeGreaterThan(0)
 })

@@ -20,6 +20,8 @@ const formatOf = formatFinder(formatsOver(new EmbeddedSchemaRegistry()))
 
 /** What a test puts between the worker and its log. */
 export interface Interception {
+  /** Of changelogs, by the state. */
+  readState?: (log: Log, ...args: Parameters<Log['read']>) => ReturnType<Log['read']>
   read?: (log: Log, ...args: Parameters<Log['read']>) => ReturnType<Log['read']>
   commit?: (log: Log, ...args: Parameters<Log['commit']>) => ReturnType<Log['commit']>
 }
@@ -83,7 +85,9 @@ export class TestWorker {
     const interception: Interception = {}
     const state = await WorkerState.open({
       directory: null,
-      log,
+      log: intercepted(log, {
+        read: (target, ...args) => (interception.readState ?? readOf)(target, ...args),
+      }),
       fileSystem,
       clock: systemClock,
       epoch: (await log.claim('state')).epoch,
@@ -187,7 +191,11 @@ export class TestWorker {
   }
 }
 
-function intercepted(log: Log, interception: Interception): Log {
+function readOf(log: Log, ...args: Parameters<Log['read']>): ReturnType<Log['read']> {
+  return log.read(...args)
+}
+
+function intercepted(log: Log, interception: Pick<Interception, 'read' | 'commit'>): Log {
   return new Proxy(log, {
     get(target, name) {
       const inside = name === 'read' || name === 'commit' ? interception[name] : undefined

@@ -47,6 +47,130 @@ test('closed and opened again, a query goes on from its last commit', async () =
   expect(second.offsets('q0')).toEqual(['s-0 3'])
 })
 
+describe('state that is restored', () => {
+  const twoPartitions = (a: number, b: number): [string, unknown, number, number][] => [
+    ['a', { V: a }, 0, 0],
+    ['b', { V: b }, 0, 1],
+  ]
+  /** Partition 1's changelog waits to be read. */
+  const held = (): { read: NonNullable<TestWorker['interception']['readState']>; letGo: (error?: Error) => void } => {
+    let letGo!: (error?: Error) => void
+    const wait = new Promise<void>((resolve, reject) => {
+      letGo = (error) => (error === undefined ? resolve() : reject(error))
+    })
+    return {
+      letGo,
+      read: async (log, topic, partition, ...rest) => {
+        if (partition === 1) await wait
+        return log.read(topic, partition, ...rest)
+      },
+    }
+  }
+
+  /** Counts of two partitions, committed; the worker after it, adding its query while partition 1 is held back. */
+  async function reopened(): Promise<{ t: TestWorker; added: Promise<void>; letGo: (error?: Error) => void }> {
+    const fileSystem = new MemoryFileSystem()
+    const first = await open({ fileSystem })
+    await first.add(`${READINGS} ${COUNTS}`, [], 2)
+    await first.produce('s', twoPartitions(1, 10))
+    await first.worker.untilIdle()
+    await first.produce('s', [...twoPartitions(2, 20), ...twoPartitions(3, 30)])
+    await first.worker.untilIdle()
+    opened.splice(0)
+    await first.close()
+    const t = await open({ fileSystem })
+    const { read, letGo } = held()
+    t.interception.readState = read
+    // So that partition 0 comes first.
+    await t.produce('s', [['a', { V: 4 }, 0, 0]])
+    const added = t.add(`${READINGS} ${COUNTS}`, [], 2)
+    return { t, added, letGo }
+  }
+
+  test('partition by partition: those that are there work while others are still on their way', async () => {
+    const { t, added, letGo } = await reopened()
+    await expect.poll(() => t.lines('C')).toContain('a {"N":4,"TOTAL":10}')
+    await t.produce('s', twoPartitions(5, 50))
+    await expect.poll(() => t.lines('C')).toContain('a {"N":5,"TOTAL":15}')
+    expect(t.worker.status('q0')).toMatchObject({ state: 'RESTORING', restoring: { tasks: 2 } })
+    expect(t.offsets('q0')).toEqual(['s-0 5', 's-1 3'])
+    const rows = async (): Promise<number> => {
+      let count = 0
+      for await (const batch of t.worker.readCommitted('q0', {
+        keys: null,
+        from: null,
+        to: null,
+        startFromMs: -Infinity,
+        startToMs: Infinity,
+      }))
+        count += batch.size
+      return count
+    }
+    await expect(rows()).rejects.toMatchObject({ code: 'STATE_RESTORING' })
+    letGo()
+    await added
+    expect(t.worker.status('q0')!.state).toBe('RUNNING')
+    await t.worker.untilIdle()
+    expect((await t.lines('C')).at(-1)).toBe('b {"N":4,"TOTAL":110}')
+    expect(t.offsets('q0')).toEqual(['s-0 5', 's-1 4'])
+    expect(await rows()).toBe(2)
+  })
+
+  test('one of them that fails stops the query, which is restored whole before it goes on', async () => {
+    const { t, added, letGo } = await reopened()
+    await expect.poll(() => t.lines('C')).toContain('a {"N":4,"TOTAL":10}')
+    letGo(new Error('no such luck'))
+    await added
+    await expect.poll(() => t.worker.status('q0')).toMatchObject({ state: 'ERROR', error: 'no such luck' })
+    await t.produce('s', twoPartitions(5, 50))
+    delete t.interception.readState
+    t.clock.advanceTo(t.clock.nowMs() + 60_000)
+    await expect.poll(() => t.worker.status('q0')?.state).toBe('RUNNING')
+    await t.worker.untilIdle()
+    expect(await t.lines('C')).toEqual(
+      expect.arrayContaining(['a {"N":5,"TOTAL":15}', 'b {"N":4,"TOTAL":110}']),
+    )
+    expect(t.offsets('q0')).toEqual(['s-0 5', 's-1 4'])
+  })
+
+  test('may be closed on its way, and is there the next time', async () => {
+    const { t, added, letGo } = await reopened()
+    await expect.poll(() => t.lines('C')).toContain('a {"N":4,"TOTAL":10}')
+    const removed = t.worker.remove('q0')
+    letGo()
+    await Promise.all([added, removed])
+    delete t.interception.readState
+    await t.produce('s', twoPartitions(5, 50))
+    await t.add(`${READINGS} ${COUNTS}`, [], 2)
+    await t.worker.untilIdle()
+    expect(t.offsets('q0')).toEqual(['s-0 5', 's-1 4'])
+    expect((await t.lines('C')).filter((line) => line.startsWith('b')).at(-1)).toBe('b {"N":4,"TOTAL":110}')
+  })
+
+  test('of queries whose partitions meet is there before they work', async () => {
+    const fileSystem = new MemoryFileSystem()
+    const BY_V = `CREATE TABLE byv AS SELECT v, COUNT(*) AS n FROM s GROUP BY v;`
+    const first = await open({ fileSystem })
+    await first.add(`${READINGS} ${BY_V}`, [], 2)
+    await first.produce('s', twoPartitions(1, 10))
+    await first.worker.untilIdle()
+    opened.splice(0)
+    await first.close()
+    const t = await open({ fileSystem })
+    const { read, letGo } = held()
+    t.interception.readState = read
+    await t.produce('s', twoPartitions(1, 10))
+    const added = t.add(`${READINGS} ${BY_V}`, [], 2)
+    await expect.poll(() => t.worker.status('q0')?.restoring).toMatchObject({ tasks: 2 })
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+    expect(t.offsets('q0')).toEqual(['s-0 1', 's-1 1'])
+    letGo()
+    await added
+    await t.worker.untilIdle()
+    expect(t.offsets('q0')).toEqual(['s-0 2', 's-1 2'])
+  })
+})
+
 test('a committed offset beyond the end of its topic stops the query with an error', async () => {
   const t = await open()
   await t.createTopics(['s'])
