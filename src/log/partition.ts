@@ -23,6 +23,7 @@ import {
   readI64,
 } from './record-batch.ts'
 import { SegmentIndex } from './segment-index.ts'
+import { Tail } from './tail.ts'
 import { numericSetting } from './topic-config.ts'
 import { walkRecords } from './walk-records.ts'
 
@@ -101,6 +102,8 @@ export class Partition {
   #reserved: { segmentBase: number; bytes: number; nextOffset: number; createdMs: number }
   /** Where sequential readers will go on: next offset → segment and position. */
   readonly #cursors = new Map<number, Place>()
+  /** Kept from when somebody first read up to the end. */
+  #tail: Tail | null = null
 
   constructor(home: PartitionHome, number: number, stored?: CheckpointPartition) {
     this.#home = home
@@ -240,6 +243,7 @@ export class Partition {
       at += length
     }
     segment.bytes = entry.position + entry.length
+    this.#tail?.append(segment, entry.position, bytes)
     segment.appendedMs = entry.atMs
     this.#nextOffset = entry.nextOffset
     if (this.#reserved.nextOffset <= this.#nextOffset) this.resetReservation()
@@ -393,6 +397,7 @@ export class Partition {
       const slice = await this.#readBatches(place, fromOffset, bytesMax, bound, buffer)
       if (slice !== null) {
         this.#remember(slice.nextOffset, segment, slice.end)
+        if (slice.nextOffset === this.#nextOffset) this.#tail ??= new Tail()
         const aborted =
           isolation === 'read_committed'
             ? this.producers.abortedBetween(slice.firstOffset, slice.nextOffset)
@@ -625,6 +630,7 @@ export class Partition {
       buffer !== undefined && buffer.length >= length
         ? buffer.subarray(0, length)
         : new Uint8Array(Buffer.allocUnsafeSlow(length).buffer as ArrayBuffer, 0, length)
+    if (this.#tail?.read(segment, position, bytes) === true) return bytes
     const read = await this.#withFile(segment, (file) => readFully(file, bytes, position))
     if (read < length) throw this.#corrupt(segment, position + read, null)
     return bytes
