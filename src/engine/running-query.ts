@@ -131,6 +131,8 @@ export class RunningQuery {
   #state: QueryState = 'RESTORING'
   /** Resolves when all state is there, or will not be: never rejects. */
   #restored: Promise<void> = Promise.resolve()
+  /** Begins with what is left to be restored; null: there is nothing, or it has begun. */
+  #restoreRest: (() => void) | null = null
   /** Why the state of some task isn't there. */
   #restoreFailure: { readonly error: unknown } | null = null
   #error: unknown = null
@@ -188,6 +190,12 @@ export class RunningQuery {
 
   /** Resolves when the state of all tasks is there, or the query has failed or was closed before. */
   get restored(): Promise<void> {
+    return this.#restored
+  }
+
+  /** The same, and nothing is put off any longer. */
+  whole(): Promise<void> {
+    this.#beginRest()
     return this.#restored
   }
 
@@ -364,11 +372,20 @@ export class RunningQuery {
     this.#feed = feed
     this.#dirty = false
     this.#state = this.#paused ? 'PAUSED' : 'RUNNING'
-    if (first < tasks.length) this.#restored = this.#restoreRest(tasks.slice(first))
+    if (first < tasks.length) {
+      // The first results come before the rest of the state.
+      const begun = new Promise<void>((begin) => (this.#restoreRest = begin))
+      this.#restored = begun.then(() => this.#restore(tasks.slice(first)))
+    }
+  }
+
+  #beginRest(): void {
+    this.#restoreRest?.()
+    this.#restoreRest = null
   }
 
   /** What fails is told by the next {@link step}: then all of them are restored before the query runs. */
-  async #restoreRest(tasks: readonly TaskState[]): Promise<void> {
+  async #restore(tasks: readonly TaskState[]): Promise<void> {
     try {
       for (const task of tasks) {
         if (this.#states.get(task.partition) !== task) return
@@ -392,6 +409,7 @@ export class RunningQuery {
       if (this.#early?.isFree === true && this.pendingBytes > 0) this.#early.send(this.#run!.takeAppends())
       return true
     }
+    this.#beginRest()
     return this.#advanceWhenIdle()
   }
 
@@ -454,6 +472,7 @@ export class RunningQuery {
       task.committed(baseOffsets.slice(at, at + flushed))
       at += flushed
     }
+    this.#beginRest()
     this.#failures = 0
     this.#committedCounts = this.#takenCounts
     this.#expressionFailures.committed()
@@ -467,7 +486,7 @@ export class RunningQuery {
     const states = this.#states
     this.#states = new Map()
     for (const task of states.values()) await task.close()
-    await this.#restored
+    await this.whole()
     this.#run = null
     this.#feed = null
     this.#dirty = false
@@ -499,6 +518,7 @@ export class RunningQuery {
 
   setPaused(paused: boolean): void {
     this.#paused = paused
+    this.#beginRest()
     if (this.#state === 'RUNNING' || this.#state === 'PAUSED') this.#state = paused ? 'PAUSED' : 'RUNNING'
   }
 

@@ -176,7 +176,7 @@ export class Worker {
   finish(): Promise<void> {
     return this.#betweenCycles(async () => {
       for (const query of inOrderOfData([...this.#queries.values()])) {
-        await query.restored
+        await query.whole()
         await this.#commitAll()
         await this.#exhaust(query, () => query.step())
         await this.#exhaust(query, () => query.passTime())
