@@ -10,6 +10,8 @@ export interface SimulationOptions {
   readonly stopsAtFirst?: boolean
   /** Told of each seed in which something differs. */
   readonly onWrong?: (seed: number, report: SeedReport) => void
+  /** Told of every thousandth seed, with what was found up to it. */
+  readonly onProgress?: (report: SimulationReport) => void
 }
 
 export interface SimulationReport {
@@ -20,6 +22,7 @@ export interface SimulationReport {
   wrong: number
 }
 
+const PROGRESS_EVERY = 1_000
 /** Every so many seeds one runs twice: each time the same must happen. */
 const REPEAT_EVERY = 50
 
@@ -32,6 +35,7 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
     report.seeds++
     report.powerCuts += found.powerCuts
     for (const { kind } of found.differences) report[kind]++
+    if (report.seeds % PROGRESS_EVERY === 0) options.onProgress?.(report)
     if (found.differences.length === 0) continue
     options.onWrong?.(seed, found)
     if (options.stopsAtFirst === true) break

@@ -4,6 +4,7 @@
  */
 import { batteryArguments } from '../base/battery-arguments.ts'
 import { breakBuild } from '../base/broken-build.ts'
+import type { SimulationReport } from './battery.ts'
 import { BREAKAGES } from './breakages.ts'
 
 const chosen = batteryArguments(2000, [], Object.keys(BREAKAGES))
@@ -21,6 +22,7 @@ const report = await runSimulation({
   seed,
   count,
   stopsAtFirst: chosen.break !== null,
+  onProgress: (soFar) => console.error(lineOf(soFar)),
   onWrong: (wrongSeed, { differences }) => {
     if (shown++ < 20)
       console.log(
@@ -28,8 +30,9 @@ const report = await runSimulation({
       )
   },
 })
-const { seeds, powerCuts, lost, doubled, wrong } = report
-console.log(
-  `simulation: ${seeds} seeds, ${powerCuts} power cuts, lost ${lost}, doubled ${doubled}, wrong ${wrong}`,
-)
-process.exitCode = lost + doubled + wrong === 0 ? 0 : 1
+console.log(lineOf(report))
+process.exitCode = report.lost + report.doubled + report.wrong === 0 ? 0 : 1
+
+function lineOf({ seeds, powerCuts, lost, doubled, wrong }: SimulationReport): string {
+  return `simulation: ${seeds} seeds, ${powerCuts} power cuts, lost ${lost}, doubled ${doubled}, wrong ${wrong}`
+}
