@@ -26,6 +26,8 @@ export class IndexFiles {
   #written = NOTHING
   #crcs: readonly [number, number] = [0, 0]
   #writing: Promise<void> = Promise.resolve()
+  /** The segment is on its way out. */
+  #isRetired = false
 
   /** @param path of the segment */
   constructor(fileSystem: FileSystem, path: string) {
@@ -45,7 +47,7 @@ export class IndexFiles {
    */
   write(index: SegmentIndex, to: IndexMark): Promise<void> {
     const written = this.#writing.then(async () => {
-      if (index.isDamaged) return
+      if (index.isDamaged || this.#isRetired) return
       try {
         await this.#write(index, to)
       } catch {
@@ -100,6 +102,15 @@ export class IndexFiles {
     this.#written = decoded.mark()
     this.#crcs = [readU32(sum, 0), readU32(sum, 4)]
     return decoded
+  }
+
+  /** Removes them, for good. */
+  async remove(): Promise<void> {
+    this.#isRetired = true
+    await this.#writing
+    for (const suffix of ['.index', '.timeindex', '.indexsum']) {
+      await this.#fileSystem.removeTree(this.#stem + suffix)
+    }
   }
 
   /** The segment has been cut to `segmentBytes`: an index of what was behind would not notice what comes there. */

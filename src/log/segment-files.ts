@@ -232,11 +232,9 @@ export class SegmentFiles {
   }
 
   /** Removes a segment and the index files beside it. */
-  async removeSegment({ path }: Segment): Promise<void> {
-    const stem = path.slice(0, -'.log'.length)
+  async removeSegment({ path, indexFiles }: Segment): Promise<void> {
     await this.#files.forget(path)
-    for (const suffix of ['.log', '.index', '.timeindex', '.indexsum']) {
-      await this.#fileSystem.removeTree(stem + suffix)
-    }
+    await this.#fileSystem.removeTree(path)
+    await indexFiles.remove()
   }
 }

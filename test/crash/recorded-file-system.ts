@@ -61,9 +61,15 @@ export class RecordedFileSystem implements FileSystem {
     if (mode === 'create' && !(await nodeFileSystem.exists(path))) this.#note({ kind: 'create', path })
     const file = await nodeFileSystem.open(path, mode)
     if (mode === 'read') return file
-    const reader = openSync(path, 'r')
-    const lateByMs = basename(path).startsWith('journal') ? this.#syncsLateByMs : 0
-    return new RecordedFile(this, file, reader, fstatSync(reader).ino, lateByMs)
+    try {
+      const reader = openSync(path, 'r')
+      const lateByMs = basename(path).startsWith('journal') ? this.#syncsLateByMs : 0
+      return new RecordedFile(this, file, reader, fstatSync(reader).ino, lateByMs)
+    } catch (cause) {
+      // Removed since it was opened.
+      await file.close()
+      throw cause
+    }
   }
 
   list(path: string): Promise<readonly string[]> {

@@ -147,3 +147,16 @@ test('what is appended to index files is the index', async () => {
     expect(read?.placeForTime(1000 + n)).toEqual(index.placeForTime(1000 + n))
   }
 })
+
+test('of a segment that is gone nothing is written any more', async () => {
+  const disk = new MemoryFileSystem()
+  await disk.makeDirectory('/p')
+  const index = new SegmentIndex(100)
+  for (let n = 0; n < 20; n++) index.observe(n, 1000 + n, n * 200, 200)
+  const files = new IndexFiles(disk, '/p/0.log')
+  const writing = files.write(index, index.mark())
+  await files.remove()
+  await writing
+  await files.write(index, index.mark())
+  expect(await disk.list('/p')).toEqual([])
+})
