@@ -190,7 +190,7 @@ describe('compaction keeps', () => {
   )('exactly the last record of each key, whenever it runs', async (batches, passes) => {
     const { clock, log } = await compactedTopic({
       'segment.bytes': '400',
-      'min.cleanable.dirty.ratio': '0.1',
+      'min.cleanable.dirty.ratio': '0',
     })
     const last = new Map<string, string>()
     let offset = 0
