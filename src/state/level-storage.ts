@@ -1,5 +1,6 @@
 import { Level } from 'level'
 import { StorageError } from '../base/errors.ts'
+import { verifyTables } from './level-tables.ts'
 import type { PageWrite } from './page-table.ts'
 import type { StateStorage } from './state-storage.ts'
 
@@ -25,9 +26,11 @@ export class LevelStorage implements StateStorage {
 
   /**
    * @param directory made if missing
-   * @throws StorageError `STATE_OPEN_FAILED`: locked by another process, damaged, or not accessible
+   * @throws StorageError `STATE_OPEN_FAILED`: locked by another process, damaged, or not accessible;
+   *   `STATE_TABLE_DAMAGED`
    */
   static async open(directory: string, cacheBytes: number): Promise<LevelStorage> {
+    await verifyTables(directory)
     const options = {
       keyEncoding: 'buffer',
       valueEncoding: 'view',
