@@ -6,6 +6,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { type FileSystem, readFully, writeFully } from '../../src/base/file-system.ts'
 import { MemoryFileSystem } from '../../src/base/memory-file-system.ts'
 import { nodeFileSystem } from '../../src/base/node-file-system.ts'
+import { seededRandom } from '../../src/base/random.ts'
 import { SimulatedFileSystem } from './simulated-file-system.ts'
 
 const kinds: [string, () => Promise<{ files: FileSystem; root: string }>][] = [
@@ -121,4 +122,23 @@ describe.each(kinds)('%s files', (kind, place) => {
     await again!.release()
     expect(await files.freeBytes(root)).toBeGreaterThan(0)
   })
+})
+
+test('of a file that was replaced by renaming, a power cut leaves the old or the new one', async () => {
+  const found = new Set<string>()
+  for (let seed = 0; seed < 40; seed++) {
+    const disk = new SimulatedFileSystem()
+    for (const [name, text] of [
+      ['/a', 'old'],
+      ['/b', 'new'],
+    ] as const) {
+      const file = await disk.open(name, 'create')
+      await file.write(Buffer.from(text), 0)
+      await file.sync()
+      if (name === '/a') await disk.syncDirectory('/')
+    }
+    await disk.rename('/b', '/a')
+    found.add(Buffer.from(disk.afterPowerCut(seededRandom(seed)).bytesOf('/a')).toString())
+  }
+  expect([...found].sort()).toEqual(['new', 'old'])
 })

@@ -44,6 +44,8 @@ export class SimulatedFileSystem implements FileSystem {
   /** As on the disk. */
   #durableFiles = new Map<string, SimulatedFile>()
   #durableDirectories = new Set<string>(['/'])
+  /** Names whose file another has taken the place of, by a rename that is not on the disk: one of them is there. */
+  readonly #replaced = new Set<string>()
   #off = false
   readonly #locks = new Set<string>()
 
@@ -70,6 +72,7 @@ export class SimulatedFileSystem implements FileSystem {
       if (entries.get(name) !== file && random.below(2) === 0) entries.set(name, file)
     }
     for (const [name, file] of this.#durableFiles) {
+      if (this.#replaced.has(name)) continue
       if (this.#files.get(name) !== file && random.below(2) === 0) entries.delete(name)
     }
     const kept = new Map<SimulatedFile, SimulatedFile>()
@@ -202,7 +205,11 @@ export class SimulatedFileSystem implements FileSystem {
         this.#durableDirectories.delete(name)
       }
     }
-    for (const [name, file] of this.#files) if (parentOf(name) === path) this.#durableFiles.set(name, file)
+    for (const [name, file] of this.#files) {
+      if (parentOf(name) !== path) continue
+      this.#durableFiles.set(name, file)
+      this.#replaced.delete(name)
+    }
     for (const name of this.#durableFiles.keys()) {
       if (parentOf(name) === path && !this.#files.has(name)) this.#durableFiles.delete(name)
     }
@@ -212,6 +219,8 @@ export class SimulatedFileSystem implements FileSystem {
     return this.perform('rename', from, 0, () => {
       const file = this.#files.get(from)
       if (file === undefined) throw failure('ENOENT', from)
+      const before = this.#files.get(to)
+      if (before !== undefined && this.#durableFiles.get(to) === before) this.#replaced.add(to)
       this.#files.delete(from)
       this.#files.set(to, file)
     })
@@ -220,13 +229,16 @@ export class SimulatedFileSystem implements FileSystem {
   removeFile(path: string): Promise<void> {
     return this.perform('removeFile', path, 0, () => {
       if (!this.#files.delete(path)) throw failure('ENOENT', path)
+      this.#replaced.delete(path)
     })
   }
 
   removeTree(path: string): Promise<void> {
     return this.perform('removeTree', path, 0, () => {
       for (const name of this.#files.keys()) {
-        if (name === path || name.startsWith(`${path}/`)) this.#files.delete(name)
+        if (name !== path && !name.startsWith(`${path}/`)) continue
+        this.#files.delete(name)
+        this.#replaced.delete(name)
       }
       for (const name of this.#directories) {
         if (name === path || name.startsWith(`${path}/`)) this.#directories.delete(name)
