@@ -281,7 +281,10 @@ async function recover(
   const directories = new Set<string>([directory])
   for (const topic of state.topics()) {
     for (const partition of topic.parts) {
-      if (!(await fileSystem.exists(partition.directory))) continue
+      if (!(await fileSystem.exists(partition.directory))) {
+        partition.giveUpActive()
+        continue
+      }
       // What was written past the accepted end belongs to nobody.
       // So do segments that were cleaned or expired, and what a cleaner has left half done.
       const known = new Set(
@@ -295,9 +298,15 @@ async function recover(
       const active = partition.segments.at(-1)
       for (const segment of partition.segments) {
         if (segment !== active && !touched.has(segment.path)) continue
-        if (!(await fileSystem.exists(segment.path))) continue // Reported when it is read.
+        // Bytes that are missing are reported when they are read. What comes next begins a segment of its own.
+        if (!(await fileSystem.exists(segment.path))) {
+          if (segment === active) partition.giveUpActive()
+          continue
+        }
         await files.use(segment.path, 'write', async (file) => {
-          if ((await file.size()) > segment.bytes) {
+          const size = await file.size()
+          if (size < segment.bytes && segment === active) partition.giveUpActive()
+          if (size > segment.bytes) {
             await file.truncate(segment.bytes)
             await segment.indexFiles.forgetBehind(segment.bytes)
             touched.add(segment.path)

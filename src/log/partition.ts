@@ -100,6 +100,8 @@ export class Partition {
   #logStart: number
   #nextOffset: number
   #reserved: { segmentBase: number; bytes: number; nextOffset: number; createdMs: number }
+  /** Base of a segment that must not grow. */
+  #givenUp: number | null = null
   /** Where sequential readers will go on: next offset → segment and position. */
   readonly #cursors = new Map<number, Place>()
   /** Kept from when somebody first read up to the end. */
@@ -185,6 +187,7 @@ export class Partition {
     const reserved = this.#reserved
     const roll =
       reserved.segmentBase < 0 ||
+      (reserved.bytes > 0 && reserved.segmentBase === this.#givenUp) ||
       (reserved.bytes > 0 &&
         (reserved.bytes + length > numericSetting(config, 'segment.bytes') ||
           nowMs - reserved.createdMs > numericSetting(config, 'segment.ms') ||
@@ -202,6 +205,11 @@ export class Partition {
     reserved.bytes += length
     reserved.nextOffset += offsets
     return place
+  }
+
+  /** Nothing more is appended to the active segment, of which something is missing. */
+  giveUpActive(): void {
+    this.#givenUp = this.#segments.at(-1)?.base ?? null
   }
 
   /** Gives back what was reserved and not applied. */

@@ -39,7 +39,14 @@ interface Handle {
 export async function verifyTables(directory: string): Promise<void> {
   if (!(await nodeFileSystem.exists(directory))) return
   let buffer = new Uint8Array(0)
-  for (const name of await nodeFileSystem.list(directory)) {
+  const names = await nodeFileSystem.list(directory)
+  if (!names.includes('CURRENT') && names.some((name) => /^MANIFEST-|^\d+\./.test(name))) {
+    // LevelDB would begin a new database with what is left of the old one's log.
+    throw new StorageError('STATE_TABLE_DAMAGED', {
+      message: `In ${directory} the file CURRENT is missing, which says what of the others counts.`,
+    })
+  }
+  for (const name of names) {
     if (!/\.(?:ldb|sst)$/.test(name)) continue
     const path = join(directory, name)
     const file = await nodeFileSystem.open(path, 'read')

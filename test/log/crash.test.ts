@@ -214,6 +214,31 @@ describe('damage in a segment', () => {
     await expect(again.read('t', 0, 0, 10)).rejects.toMatchObject({ code: 'LOG_CORRUPT' })
     await again.close()
   })
+
+  test('behind a segment that is missing or cut off others go on', async () => {
+    for (const [isBulk, isGone] of [
+      [false, true],
+      [true, true],
+      [false, false],
+    ]) {
+      const { disk, log, owner } = await fresh()
+      await append(log, owner, 'a')
+      await log.close()
+      const path = disk.paths().find((name) => name.endsWith('.log'))!
+      if (isGone) await disk.removeTree(path.slice(0, path.lastIndexOf('/')))
+      else await (await disk.open(path, 'write')).truncate(10)
+      const again = await opened(disk)
+      const value = isBulk ? 'b'.repeat(200_000) : 'b'
+      expect(await append(again, await again.claim('w'), value)).toMatchObject({ kind: 'committed' })
+      expect(await values(again, 't', 0, 1)).toEqual([value])
+      await expect(again.read('t', 0, 0, 10)).rejects.toMatchObject({ code: 'LOG_CORRUPT' })
+      await again.close()
+      const third = await opened(disk)
+      expect(await values(third, 't', 0, 1)).toEqual([value])
+      await expect(third.read('t', 0, 0, 10)).rejects.toMatchObject({ code: 'LOG_CORRUPT' })
+      await third.close()
+    }
+  })
 })
 
 describe('a disk that fails', () => {

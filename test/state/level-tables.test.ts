@@ -89,6 +89,15 @@ test('a table that was not finished is none, one that is cut off is refused by L
   ).rejects.toThrow()
 })
 
+test('without the file that says which tables count there is no database', async () => {
+  const folder = await withTables((i) => noise.slice(i % 2000, (i % 2000) + 3000))
+  rmSync(join(folder, 'CURRENT'))
+  await expect(LevelStorage.open(folder, CACHE_BYTES)).rejects.toMatchObject({
+    code: 'STATE_TABLE_DAMAGED',
+    message: expect.stringContaining('the file CURRENT is missing') as string,
+  })
+})
+
 test('state over a damaged table comes from its changelogs, and the table is named', async () => {
   const folder = newFolder()
   const f = new Fixture({ directory: folder, fileSystem: files })
