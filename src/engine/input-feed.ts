@@ -64,7 +64,6 @@ export class InputFeed {
   readonly #clock: Clock
   readonly #states: readonly InputState[]
   readonly #groups: readonly (readonly InputState[])[]
-  readonly #isReady: (partition: number) => boolean
   readonly #future: FutureBound
   readonly #onExpired: (expired: ExpiredInput) => void
   readonly #unreadable: UnreadableAt[] = []
@@ -87,14 +86,11 @@ export class InputFeed {
       readonly clock: Clock
       /** How far ahead of the clock the event time of streams may lie; Infinity: anywhere. */
       readonly timestampAfterMaxMs: number
-      /** Whether rows of a partition may be handed over yet; absent: always. */
-      readonly isReady?: (partition: number) => boolean
       /** Told of records that were removed before they were read. */
       readonly onExpired?: (expired: ExpiredInput) => void
     },
   ) {
     this.#clock = options.clock
-    this.#isReady = options.isReady ?? ((): boolean => true)
     this.#run = run
     this.#log = log
     this.#reader = reader
@@ -166,7 +162,7 @@ export class InputFeed {
       const group = this.#groups[this.#turn]!
       this.#turn = (this.#turn + 1) % this.#groups.length
       // Where partitions meet, all of them are ready.
-      if (!this.#isReady(group[0]!.input.partition)) continue
+      if (!this.#run.isReady(group[0]!.input.partition)) continue
       if (await this.#stepGroup(group)) worked = true
       if (this.#clock.monotonicMs() - startedMs >= STEP_MS_MAX) break
     }

@@ -59,11 +59,12 @@ export class QueryRun {
   readonly #decoders = new Map<SourceNode, SourceDecoder>()
   readonly #needed: ReadonlyMap<SourceNode, ReadonlySet<number>>
   readonly #taskOf: Task[] = []
-  readonly #isReady: (partition: number) => boolean
+  /** Whether a partition's tasks may be fed. */
+  readonly isReady: (partition: number) => boolean
 
   constructor(plan: QueryPlan, options: QueryRunOptions) {
     this.plan = plan
-    this.#isReady = options.isReady ?? ((): boolean => true)
+    this.isReady = options.isReady ?? ((): boolean => true)
     this.graph = buildGraph(plan, options.partitionsOf)
     this.#needed = neededColumns(plan.root)
     const environment: TaskEnvironment = {
@@ -173,7 +174,7 @@ export class QueryRun {
     let moved = false
     for (const { index, entries } of this.graph.subTopologies) {
       for (const task of this.#tasks[index]!) {
-        if (!this.#isReady(task.partition)) continue
+        if (!this.isReady(task.partition)) continue
         const silentMs = task.silence.lastedMs()
         if (silentMs < idleMs) continue
         const next = task.nextTimerMs()
@@ -209,7 +210,7 @@ export class QueryRun {
 
   /** In the order of the data. */
   #ready(): Task[] {
-    return this.#tasks.flat().filter((task) => this.#isReady(task.partition))
+    return this.#tasks.flat().filter((task) => this.isReady(task.partition))
   }
 
   #deliver(to: number, partition: number, node: ExchangeNode, from: number, batch: Batch): void {

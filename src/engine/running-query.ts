@@ -199,10 +199,18 @@ export class RunningQuery {
     return this.#restored
   }
 
-  /** Resolves when a piece of the restore beside the running query is done; null: there is none. */
-  pieceRestored(): Promise<void> | null {
-    const restoring = [...this.#states.values()].find((task) => task.restoring !== null)
-    return restoring?.pieceRestored() ?? null
+  /** Whether state is being restored beside the running query. */
+  get isRestoring(): boolean {
+    return this.#restoringTask !== undefined
+  }
+
+  /** Resolves when a piece of that is done. */
+  pieceRestored(): Promise<void> {
+    return this.#restoringTask?.pieceRestored() ?? Promise.resolve()
+  }
+
+  get #restoringTask(): TaskState | undefined {
+    return [...this.#states.values()].find((task) => task.restoring !== null)
   }
 
   /** Whether the state of all tasks is there. */
@@ -327,9 +335,8 @@ export class RunningQuery {
       return task
     }
     this.#states = states
-    const isReady = (partition: number): boolean => states.get(partition)?.isOpen ?? true
     const run = new QueryRun(plan, {
-      isReady,
+      isReady: (partition) => states.get(partition)?.isOpen ?? true,
       compile,
       formatOf,
       clock,
@@ -356,7 +363,6 @@ export class RunningQuery {
       }
     }
     const feed = new InputFeed(run, log, reader, {
-      isReady,
       committed: log.committedOffsets(offsetsGroup(id)),
       reset: this.spec.reset,
       clock,

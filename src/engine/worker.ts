@@ -232,7 +232,7 @@ export class Worker {
       if (dirty && (dueInMs <= 0 || isFull) && !mayWait) await this.#commit()
       else if (!dirty && this.#underWay.length === 0 && this.#fatal === null && this.#isIdle)
         for (const waiting of this.#waitingForIdle.splice(0)) waiting.resolve()
-      if (worked && this.#pieceRestored() !== null) await this.#letRestore()
+      if (worked && this.#restoring.length > 0) await this.#letRestore()
       else if (!worked) await this.#wakeUp.wait(dirty && dueInMs > 0 ? dueInMs : this.#idleWaitMs())
       else if (this.#isKeepingUp(this.#rowsRead - readBefore) && this.#pauseMs > 0)
         await this.#wakeUp.wait(dirty && dueInMs > 0 ? Math.min(dueInMs, this.#pauseMs) : this.#pauseMs)
@@ -265,10 +265,9 @@ export class Worker {
     return this.#fatal ?? new StorageError('WORKER_STOPPED', { message: 'The queries have been stopped.' })
   }
 
-  /** Resolves when state that is restored beside running queries has got on; null: there is none. */
-  #pieceRestored(): Promise<unknown> | null {
-    const pieces = [...this.#queries.values()].flatMap((query) => query.pieceRestored() ?? [])
-    return pieces.length === 0 ? null : Promise.all(pieces)
+  /** Queries beside which state is being restored. */
+  get #restoring(): RunningQuery[] {
+    return [...this.#queries.values()].filter((query) => query.isRestoring)
   }
 
   /** Leaves restores twice the time that the step took: neither keeps the other from its end. */
@@ -278,12 +277,12 @@ export class Worker {
     const sinceMs = clock.monotonicMs()
     const untilMs = sinceMs + 2 * (sinceMs - this.#lastStepMs)
     for (let leftMs = untilMs - sinceMs; leftMs > 0; leftMs = untilMs - clock.monotonicMs()) {
-      const piece = this.#pieceRestored()
-      if (piece === null) return
+      const restoring = this.#restoring
+      if (restoring.length === 0) return
       // A disk may take its time over a piece.
       await new Promise<void>((resolve) => {
         const timer = clock.after(leftMs, resolve)
-        void piece.then(() => {
+        void Promise.all(restoring.map((query) => query.pieceRestored())).then(() => {
           timer.cancel()
           resolve()
         })

@@ -141,6 +141,7 @@ export class LogWriter {
     }
 
     const appends = written.flatMap(({ entries }) => entries.filter((entry) => entry.kind === 'append'))
+    const bulk = appends.filter((append) => append.bulkCrc !== null)
     const frames = written.map(({ entries }) => entries.map(encodeEntry))
     const frameTotal = groupBytes(frames)
     const { journal, durability } = this.#parts
@@ -149,7 +150,7 @@ export class LogWriter {
     try {
       while (!journal.hasRoomFor(frameTotal)) await this.checkpoint()
       await journal.prepare(frameTotal)
-      await this.#writeBulk(appends.filter((append) => append.bulkCrc !== null))
+      await this.#writeBulk(bulk)
     } catch (cause) {
       await this.#giveBack(appends, cause)
       for (const { request } of taken) {
@@ -178,7 +179,6 @@ export class LogWriter {
         }
       }
       this.#segmentFiles.published()
-      const bulk = appends.filter((append) => append.bulkCrc !== null)
       this.#checkpointer.noteApplied(bulk.reduce((sum, { length }) => sum + length, 0))
       if (durability === 'os' && this.#flushRule.written(appends)) await this.#flush()
     } catch (cause) {

@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path'
 import { crc32c } from '@node-rs/crc32'
+import { ArrayArena, type ArrayMemory } from '../base/array-memory.ts'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { crashPoint } from '../base/crash-points.ts'
 import { StorageError } from '../base/errors.ts'
@@ -235,7 +236,8 @@ async function recover(
   })
 
   const touched = new Set<string>()
-  const memory = new FrameMemory()
+  // What a frame refers to is read into the same memory as that of the frame before.
+  const memory = new ArrayArena(0)
   let cutAt: number | null = null
   const { lastSequence } = await replayJournal(fileSystem, directory, stored.journal, async (frame) => {
     if (cutAt !== null) return
@@ -330,31 +332,15 @@ function stemOf(name: string): string {
   return name.slice(0, name.lastIndexOf('.'))
 }
 
-/** Memory for what a frame refers to, used again for the next: new memory costs more than reading it. */
-class FrameMemory {
-  readonly #buffers: Uint8Array[] = []
-  #taken = 0
-
-  reset(): void {
-    this.#taken = 0
-  }
-
-  take(length: number): Uint8Array {
-    const n = this.#taken++
-    if ((this.#buffers[n]?.length ?? 0) < length) this.#buffers[n] = new Uint8Array(length)
-    return this.#buffers[n]!.subarray(0, length)
-  }
-}
-
 /** The batches of a replayed append; null if the segment does not hold what the reference promises. */
 async function bytesOf(
   entry: AppendEntry,
   files: FilePool,
   directory: string,
-  memory: FrameMemory,
+  memory: ArrayMemory,
 ): Promise<Uint8Array | null> {
   if (entry.bytes !== null) return entry.bytes
-  const bytes = memory.take(entry.length)
+  const bytes = memory.uint8(entry.length)
   try {
     const read = await files.use(segmentPath(directory, entry), 'write', (file) =>
       readFully(file, bytes, entry.position),

@@ -280,9 +280,7 @@ export class Partition {
     const added = entry.segments.map((stored) => {
       const segment = this.#newSegment(stored)
       const index = indexes.get(segment.path)
-      if (index !== undefined) {
-        segment.index = index
-      }
+      if (index !== undefined) segment.index = index
       return segment
     })
     const removed = this.#segments.splice(first, entry.replaced.length, ...added)

@@ -3,7 +3,8 @@ import { crc32c } from '@node-rs/crc32'
 import { StorageError } from '../base/errors.ts'
 import { readFully } from '../base/file-system.ts'
 import { nodeFileSystem } from '../base/node-file-system.ts'
-import { inflate } from '../log/compression.ts'
+import { CODECS, inflate } from '../log/compression.ts'
+import { CodecReader, readVarint } from './codec-bytes.ts'
 
 /*
  * A table file of LevelDB, little-endian:
@@ -20,8 +21,6 @@ const FOOTER_BYTES = 48
 const TRAILER_BYTES = 5
 const MAGIC = [0x57, 0xfb, 0x80, 0x8b, 0x24, 0x75, 0x47, 0xdb]
 const SNAPPY = 1
-/** Of the codecs of record batches. */
-const INFLATE_SNAPPY = 2
 const MASK_DELTA = 0xa282ead8
 
 interface Handle {
@@ -78,8 +77,9 @@ class Table {
     // One that was being written when the process died is in no version of the database; of those that are, LevelDB
     // looks at the magic number itself.
     if (end < 0 || MAGIC.some((byte, i) => this.#bytes[end + 40 + i] !== byte)) return
-    const footer = new Varints(this.#bytes, end)
-    const [metaIndex, index] = [footer.handle(), footer.handle()]
+    // The magic number ends four numbers, whatever stands before it.
+    const footer = new CodecReader(this.#bytes, end)
+    const [metaIndex, index] = [readHandle(footer), readHandle(footer)]
     const handles = [...this.#handlesIn(index), ...this.#handlesIn(metaIndex)]
     for (const handle of handles) this.#block(handle)
     // A handle that lies leaves a hole or an overlap.
@@ -105,18 +105,18 @@ class Table {
   #handlesIn(handle: Handle): Handle[] {
     const stored = this.#block(handle)
     const isPacked = this.#bytes[handle.position + handle.size] === SNAPPY
-    const block = isPacked ? inflate(INFLATE_SNAPPY, stored) : stored
+    const block = isPacked ? inflate(CODECS.indexOf('snappy'), stored) : stored
     const view = new DataView(block.buffer, block.byteOffset, block.byteLength)
     const end = block.length - 4 - 4 * view.getUint32(block.length - 4, true)
     const handles: Handle[] = []
-    const entries = new Varints(block, 0)
+    const entries = new CodecReader(block, 0, end)
     while (entries.at < end) {
-      entries.next()
-      const keyBytes = entries.next()
-      const valueBytes = entries.next()
+      readVarint(entries)
+      const keyBytes = readVarint(entries)
+      const valueBytes = readVarint(entries)
       entries.at += keyBytes
       const next = entries.at + valueBytes
-      handles.push(entries.handle())
+      handles.push(readHandle(entries))
       entries.at = next
     }
     return handles
@@ -129,27 +129,6 @@ class Table {
   }
 }
 
-/** Numbers of 7 bits a byte, low ones first. */
-class Varints {
-  readonly #bytes: Uint8Array
-  at: number
-
-  constructor(bytes: Uint8Array, at: number) {
-    this.#bytes = bytes
-    this.at = at
-  }
-
-  next(): number {
-    let value = 0
-    for (let factor = 1; factor < 2 ** 49; factor *= 128) {
-      const byte = this.#bytes[this.at++] ?? 0
-      value += (byte & 0x7f) * factor
-      if (byte < 0x80) break
-    }
-    return value
-  }
-
-  handle(): Handle {
-    return { position: this.next(), size: this.next() }
-  }
+function readHandle(from: CodecReader): Handle {
+  return { position: readVarint(from), size: readVarint(from) }
 }
