@@ -67,18 +67,29 @@ describe('state that is restored', () => {
     }
   }
 
-  /** Counts of two partitions, committed; the worker after it, adding its query while partition 1 is held back. */
-  async function reopened(): Promise<{ t: TestWorker; added: Promise<void>; letGo: (error?: Error) => void }> {
+  /** A worker over what one before it left: a query over two partitions that has committed these rounds of readings. */
+  async function openBehind(
+    query: string,
+    rounds: readonly ReturnType<typeof twoPartitions>[],
+  ): Promise<TestWorker> {
     const fileSystem = new MemoryFileSystem()
     const first = await open({ fileSystem })
-    await first.add(`${READINGS} ${COUNTS}`, [], 2)
-    await first.produce('s', twoPartitions(1, 10))
-    await first.worker.untilIdle()
-    await first.produce('s', [...twoPartitions(2, 20), ...twoPartitions(3, 30)])
-    await first.worker.untilIdle()
+    await first.add(`${READINGS} ${query}`, [], 2)
+    for (const readings of rounds) {
+      await first.produce('s', readings)
+      await first.worker.untilIdle()
+    }
     opened.splice(0)
     await first.close()
-    const t = await open({ fileSystem })
+    return open({ fileSystem })
+  }
+
+  /** Counts of two partitions, committed; the worker after it, adding its query while partition 1 is held back. */
+  async function reopened(): Promise<{ t: TestWorker; added: Promise<void>; letGo: (error?: Error) => void }> {
+    const t = await openBehind(COUNTS, [
+      twoPartitions(1, 10),
+      [...twoPartitions(2, 20), ...twoPartitions(3, 30)],
+    ])
     const { read, letGo } = held()
     t.interception.readState = read
     // So that partition 0 comes first.
@@ -148,15 +159,8 @@ describe('state that is restored', () => {
   })
 
   test('of queries whose partitions meet is there before they work', async () => {
-    const fileSystem = new MemoryFileSystem()
     const BY_V = `CREATE TABLE byv AS SELECT v, COUNT(*) AS n FROM s GROUP BY v;`
-    const first = await open({ fileSystem })
-    await first.add(`${READINGS} ${BY_V}`, [], 2)
-    await first.produce('s', twoPartitions(1, 10))
-    await first.worker.untilIdle()
-    opened.splice(0)
-    await first.close()
-    const t = await open({ fileSystem })
+    const t = await openBehind(BY_V, [twoPartitions(1, 10)])
     const { read, letGo } = held()
     t.interception.readState = read
     await t.produce('s', twoPartitions(1, 10))

@@ -1,21 +1,15 @@
-import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { Millrace } from '../../src/index.ts'
+import { mountSmallDisk } from '../base/small-disk.ts'
 
 /* A real file system of 12 MB, where this process may mount one. */
 
 const directory = mkdtempSync(join(tmpdir(), 'millrace-full-'))
-const mounted =
-  process.platform === 'linux' &&
-  spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=12m', 'tmpfs', directory]).status === 0
-
-afterAll(() => {
-  if (mounted) spawnSync('umount', [directory])
-  rmSync(directory, { recursive: true, force: true })
-})
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
+const mounted = mountSmallDisk(directory, 12)
 
 const open = (): Promise<Millrace> =>
   Millrace.open({ dataDirectory: join(directory, 'data'), commitIntervalMs: 5 })

@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { openLog } from '../../src/log/open-log.ts'
+import { mountSmallDisk } from '../base/small-disk.ts'
 import { values } from '../log/log-reading.ts'
 
 /* What the machine itself refuses: files beyond a limit, and files without the right to them. */
@@ -97,13 +98,7 @@ test.skipIf(process.platform === 'win32')(
 
 const mounted = join(scratch, 'mounted')
 mkdirSync(mounted)
-const isMounted =
-  process.platform === 'linux' &&
-  existsSync('/bin/mount') &&
-  spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', mounted]).status === 0
-afterAll(() => {
-  if (isMounted) spawnSync('umount', [mounted])
-})
+const isMounted = mountSmallDisk(mounted, 8)
 
 test.skipIf(!isMounted)(
   'a file system mounted read-only is refused, and opened once it may be written',

@@ -6,6 +6,7 @@ import type { EmbeddedLog } from '../../src/log/embedded-log.ts'
 import type { CommitOutcome, Log } from '../../src/log/log.ts'
 import { openLog } from '../../src/log/open-log.ts'
 import { AT_ATTRIBUTES, readI16, RecordBatchWriter } from '../../src/log/record-batch.ts'
+import { watchedFiles } from '../base/watched-files.ts'
 import { framesOf, newestFrames } from '../fault/journal-frames.ts'
 import { batchOf, utf8, values } from './log-reading.ts'
 
@@ -32,17 +33,7 @@ class HeldSyncs {
   }
 
   get fileSystem(): FileSystem {
-    const { disk } = this
-    return new Proxy<FileSystem>(disk, {
-      get: (target, name) => {
-        if (name === 'open') {
-          return async (path: string, mode: 'read' | 'write' | 'create') =>
-            this.#watched(await disk.open(path, mode), path)
-        }
-        const value: unknown = Reflect.get(target, name, target)
-        return typeof value === 'function' ? value.bind(target) : value
-      },
-    })
+    return watchedFiles(this.disk, (file, path) => this.#watched(file, path))
   }
 
   #watched(file: FileHandle, path: string): FileHandle {

@@ -2,7 +2,7 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import type { FileHandle, FileSystem } from '../../src/base/file-system.ts'
+import type { FileSystem } from '../../src/base/file-system.ts'
 import { MemoryFileSystem } from '../../src/base/memory-file-system.ts'
 import { nodeFileSystem } from '../../src/base/node-file-system.ts'
 import { IndexFiles } from '../../src/log/index-files.ts'
@@ -10,42 +10,13 @@ import type { Log } from '../../src/log/log.ts'
 import { openLog } from '../../src/log/open-log.ts'
 import { SegmentIndex } from '../../src/log/segment-index.ts'
 import { SimulatedFileSystem } from '../base/simulated-file-system.ts'
+import { countingReads } from '../base/watched-files.ts'
 import { batchOf, values } from './log-reading.ts'
 
 /* Opening and finding a place read what is new since the last checkpoint, however long the active segment is. */
 
 const MIB = 1 << 20
 const opened = (fileSystem: FileSystem): Promise<Log> => openLog({ directory: '/data', fileSystem })
-
-/** A file system, and how many bytes of segments were read through it. */
-function counting(disk: FileSystem): { fileSystem: FileSystem; read: { bytes: number } } {
-  const read = { bytes: 0 }
-  const watched = (file: FileHandle): FileHandle => ({
-    read: async (into, position) => {
-      const bytes = await file.read(into, position)
-      read.bytes += bytes
-      return bytes
-    },
-    write: (bytes, position) => file.write(bytes, position),
-    sync: () => file.sync(),
-    truncate: (length) => file.truncate(length),
-    size: () => file.size(),
-    close: () => file.close(),
-  })
-  const fileSystem = new Proxy<FileSystem>(disk, {
-    get: (target, name) => {
-      if (name === 'open') {
-        return async (path: string, mode: 'read' | 'write' | 'create') => {
-          const file = await disk.open(path, mode)
-          return path.endsWith('.log') ? watched(file) : file
-        }
-      }
-      const value: unknown = Reflect.get(target, name, target)
-      return typeof value === 'function' ? value.bind(target) : value
-    },
-  })
-  return { fileSystem, read }
-}
 
 /** Batches of a quarter of a MiB, one record each: its number, and filling. */
 async function append(log: Log, from: number, to: number): Promise<void> {
@@ -67,7 +38,7 @@ test('after a crash neither recovery nor the first read goes through the whole s
   await log.createTopic('t', { partitions: 1 })
   await append(log, 0, 360) // 90 MiB: behind a checkpoint at 64.
   cpSync(join(directory, 'a'), join(directory, 'b'), { recursive: true })
-  const { fileSystem, read } = counting(nodeFileSystem)
+  const { fileSystem, read } = countingReads(nodeFileSystem)
   const next = await openLog({ directory: join(directory, 'b'), fileSystem })
   expect(read.bytes).toBeLessThan(30 * MIB)
   read.bytes = 0
@@ -84,7 +55,7 @@ test('after a clean end the first read finds its place in the index files', asyn
   await log.createTopic('t', { partitions: 1 })
   await append(log, 0, 40)
   await log.close()
-  const { fileSystem, read } = counting(disk)
+  const { fileSystem, read } = countingReads(disk)
   for (const [from, to] of [
     [40, 60],
     [60, 90],
@@ -115,11 +86,17 @@ test.each(['.index', '.timeindex', '.indexsum'])('a damaged %s of the active seg
   await next.close()
 })
 
-test('an index that tells of what was cut away is not believed when something else has come there', async () => {
+/** The index of twenty batches of 200 bytes, and where its files go. */
+async function indexOfTwenty(): Promise<{ disk: MemoryFileSystem; index: SegmentIndex }> {
   const disk = new MemoryFileSystem()
   await disk.makeDirectory('/p')
   const index = new SegmentIndex(100)
   for (let n = 0; n < 20; n++) index.observe(n, 1000 + n, n * 200, 200)
+  return { disk, index }
+}
+
+test('an index that tells of what was cut away is not believed when something else has come there', async () => {
+  const { disk, index } = await indexOfTwenty()
   const files = new IndexFiles(disk, '/p/0.log')
   await files.write(index, index.mark())
   expect((await new IndexFiles(disk, '/p/0.log').read(4000, 100))?.coveredTo).toBe(4000)
@@ -149,10 +126,7 @@ test('what is appended to index files is the index', async () => {
 })
 
 test('of a segment that is gone nothing is written any more', async () => {
-  const disk = new MemoryFileSystem()
-  await disk.makeDirectory('/p')
-  const index = new SegmentIndex(100)
-  for (let n = 0; n < 20; n++) index.observe(n, 1000 + n, n * 200, 200)
+  const { disk, index } = await indexOfTwenty()
   const files = new IndexFiles(disk, '/p/0.log')
   const writing = files.write(index, index.mark())
   await files.remove()

@@ -2,6 +2,7 @@ import { fc, test } from '@fast-check/vitest'
 import { expect } from 'vitest'
 import { MemoryFileSystem } from '../../src/base/memory-file-system.ts'
 import { openLog } from '../../src/log/open-log.ts'
+import { countingReads } from '../base/watched-files.ts'
 import { batchOf, values } from './log-reading.ts'
 
 /* Who reads up to the end again and again gets what was appended from memory. */
@@ -36,25 +37,7 @@ test.prop(
 })
 
 test('the file system is not asked for what has just been written', async () => {
-  const disk = new MemoryFileSystem()
-  let reads = 0
-  const fileSystem = new Proxy(disk, {
-    get: (target, name) => {
-      if (name === 'open') {
-        return async (path: string, mode: 'read' | 'write' | 'create') => {
-          const file = await disk.open(path, mode)
-          const read = file.read.bind(file)
-          file.read = (into, position) => {
-            if (path.endsWith('.log')) reads++
-            return read(into, position)
-          }
-          return file
-        }
-      }
-      const value: unknown = Reflect.get(target, name, target)
-      return typeof value === 'function' ? value.bind(target) : value
-    },
-  })
+  const { fileSystem, read } = countingReads(new MemoryFileSystem())
   const log = await openLog({ directory: '/data', fileSystem })
   await log.createTopic('t', { partitions: 1 })
   const owner = await log.claim('w')
@@ -62,13 +45,13 @@ test('the file system is not asked for what has just been written', async () => 
     log.commit({ owner, appends: [{ topic: 't', partition: 0, batches: batchOf(value) }], offsets: [] })
   await append('first')
   expect(await values(log, 't')).toEqual(['first'])
-  reads = 0
+  read.times = 0
   for (let n = 1; n <= 100; n++) {
     await append(`value ${n}`)
     expect(await values(log, 't', 0, n)).toEqual([`value ${n}`])
   }
   // But where it begins anew.
-  expect(reads).toBeLessThan(5)
+  expect(read.times).toBeLessThan(5)
   expect(await values(log, 't', 0, 50)).toHaveLength(51)
   await log.close()
 })

@@ -1,23 +1,16 @@
-import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { StorageError } from '../../src/base/errors.ts'
+import { mountSmallDisk } from '../base/small-disk.ts'
 import { files, Fixture } from './state-fixture.ts'
 
 /* LevelDB does its own I/O: a real file system of 6 MB, where this process may mount one. */
 
 const directory = mkdtempSync(join(tmpdir(), 'millrace-level-full-'))
-const isMounted =
-  process.platform === 'linux' &&
-  existsSync('/bin/mount') &&
-  spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', directory]).status === 0
-
-afterAll(() => {
-  if (isMounted) spawnSync('umount', [directory])
-  rmSync(directory, { recursive: true, force: true })
-})
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
+const isMounted = mountSmallDisk(directory, 6)
 
 test.skipIf(!isMounted)(
   'a checkpoint that finds the disk full is given up, loses nothing, and is written once there is space',
