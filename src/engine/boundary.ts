@@ -1,4 +1,4 @@
-import { Subject } from 'rxjs'
+import { Subject } from '../base/rx.ts'
 import type { Batch } from './batch.ts'
 import { concatenate, mergeByTime } from './gather.ts'
 import type { Operator } from './operator.ts'

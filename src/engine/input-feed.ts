@@ -14,6 +14,10 @@ import type { DecodedRecords, UnreadableRecord } from './source-decoder.ts'
 /** A step over several groups ends after so long: whoever is behind must not keep commits waiting. */
 const STEP_MS_MAX = 5
 
+/** Rows of the first step of a start, and how many times as many each next one may take: what comes first comes soon. */
+const ROWS_FIRST = 128
+const ROWS_FACTOR = 4
+
 /** Where a query is in one of its inputs. */
 interface InputState {
   readonly input: QueryInput
@@ -70,6 +74,8 @@ export class InputFeed {
   /** Slices handed over to the end in this step. */
   readonly #finished: ReadSlice[] = []
   #rowsIn = 0
+  /** How many rows of a lone input a step takes at most. */
+  #rowsMax = ROWS_FIRST
   /** The group whose turn it is. */
   #turn = 0
 
@@ -166,6 +172,7 @@ export class InputFeed {
       if (await this.#stepGroup(group)) worked = true
       if (this.#clock.monotonicMs() - startedMs >= STEP_MS_MAX) break
     }
+    this.#rowsMax *= ROWS_FACTOR
     return worked
   }
 
@@ -228,10 +235,13 @@ export class InputFeed {
     if (reads.length > 0) await Promise.all(reads)
     const ready = active.filter((s) => s.waiting !== null)
     if (ready.length === 0) return false
-    // Only the inputs of one group meet; a lone one is never cut.
-    const first = ready.length === 1 ? null : ready.reduce((a, b) => (isBefore(b, a) ? b : a))
-    const bound = first === null ? null : { timeMs: first.readTimeMs, rank: first.rank }
-    for (const state of ready) this.#handOver(state, bound)
+    // Only the inputs of one group meet; a lone one goes as a whole.
+    if (ready.length === 1) this.#handOver(ready[0]!, group.length === 1 ? this.#rowsMax : Infinity, null)
+    else {
+      const first = ready.reduce((a, b) => (isBefore(b, a) ? b : a))
+      const bound = { timeMs: first.readTimeMs, rank: first.rank }
+      for (const state of ready) this.#handOver(state, Infinity, bound)
+    }
     await this.#run.drain()
     // Everything handed over has left as bytes or lies in state: nothing refers to the slices any more.
     for (const slice of this.#finished.splice(0)) slice.release()
@@ -282,11 +292,15 @@ export class InputFeed {
   }
 
   /** @param bound  the time and rank up to which rows may go; null: all */
-  #handOver(state: InputState, bound: { readonly timeMs: number; readonly rank: number } | null): void {
+  #handOver(
+    state: InputState,
+    rowsMax: number,
+    bound: { readonly timeMs: number; readonly rank: number } | null,
+  ): void {
     const { waiting } = state
     assert(waiting, 'an input that is handed over has rows waiting')
     const { batch, from } = waiting
-    let to = batch.size
+    let to = Math.min(batch.size, from + rowsMax)
     if (bound !== null) {
       to = from
       const isFirst = state.rank <= bound.rank

@@ -199,6 +199,11 @@ export class RunningQuery {
     return this.#restored
   }
 
+  /** Whether the restore of the rest of its state waits for its first commit. */
+  get hasRestorePutOff(): boolean {
+    return this.#restoreRest !== null
+  }
+
   /** Whether state is being restored beside the running query. */
   get isRestoring(): boolean {
     return this.#restoringTask !== undefined
@@ -369,10 +374,10 @@ export class RunningQuery {
       timestampAfterMaxMs: timestampAfterMaxMs(settings, compatibility),
       onExpired: (expired) => this.#inputExpired(expired),
     })
-    // Those with input first.
-    const tasks = [...states.values()].sort((a, b) => feed.lagOf(b.partition) - feed.lagOf(a.partition))
-    const first = run.isByPartition && !this.#paused && this.#restoreFailure === null ? 1 : tasks.length
+    const startsEarly = run.isByPartition && !this.#paused && this.#restoreFailure === null
     this.#restoreFailure = null
+    const tasks = startsEarly ? await soonestFirst([...states.values()], feed) : [...states.values()]
+    const first = startsEarly ? 1 : tasks.length
     for (const task of tasks.slice(0, first)) await task.restore()
     this.#run = run
     this.#feed = feed
@@ -588,6 +593,17 @@ export class RunningQuery {
   #sample(problem: QueryProblem): void {
     if (this.#samples++ < PROBLEM_SAMPLES) this.#environment.onProblem(this.spec.id, problem)
   }
+}
+
+/** Those with input, then those with the least to restore. */
+async function soonestFirst(tasks: readonly TaskState[], feed: InputFeed): Promise<TaskState[]> {
+  const waits: { readonly task: TaskState; readonly hasInput: boolean; readonly records: number }[] = []
+  for (const task of tasks) {
+    const hasInput = feed.lagOf(task.partition) > 0
+    waits.push({ task, hasInput, records: await task.recordsToRestore() })
+  }
+  waits.sort((a, b) => Number(b.hasInput) - Number(a.hasInput) || a.records - b.records)
+  return waits.map(({ task }) => task)
 }
 
 /** Errors that no further try will be without. */

@@ -1,6 +1,5 @@
-import { Subject, type Observable } from 'rxjs'
-import { filter as keep, map } from 'rxjs/operators'
 import { assert } from '../base/assert.ts'
+import { filter as keep, map, Subject, type Observable } from '../base/rx.ts'
 import type { Format } from '../formats/format.ts'
 import type { FormatName } from '../plan/data-source.ts'
 import type { PlanNode, SourceNode } from '../plan/plan-node.ts'

@@ -331,6 +331,8 @@ export class Worker {
     if (taken.length === 0) return
     crashPoint('cycle-after-flush')
     this.#begin(taken)
+    // What waits for it is not kept waiting by more work.
+    if (taken.some(({ query }) => query.hasRestorePutOff)) await this.#settle()
     // Between two cycles: what the next one has loaded must not go before it is used.
     await this.#options.state.relieve()
   }

@@ -1,4 +1,4 @@
-import { Observable } from 'rxjs'
+import { Observable } from '../base/rx.ts'
 import type { Schema } from '../plan/schema.ts'
 import type { Row, SqlValue } from '../plan/sql-value.ts'
 import { rowObject, type RowObject } from './row-object.ts'

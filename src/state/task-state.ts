@@ -189,6 +189,17 @@ export class TaskState implements TaskStores {
     await this.#restoreStores([...this.#stores.values()])
   }
 
+  /** How many changelog records {@link restore} would read, as far as can be told before. */
+  async recordsToRestore(): Promise<number> {
+    await this.#host.ready()
+    const record = this.#host.source === null ? null : await this.#host.taskRecord(this.id)
+    let records = 0
+    for (const [name, open] of this.#stores) {
+      records += Math.max(0, this.#changelogEnd(open) - (record?.stores[name]?.position ?? 0))
+    }
+    return records
+  }
+
   /** Resolves when a piece of the restore under way is done, or all of it: others may work between two pieces. */
   pieceRestored(): Promise<void> {
     if (this.#state !== 'restoring') return Promise.resolve()

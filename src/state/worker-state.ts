@@ -61,6 +61,8 @@ const STEP_MS = 5
 const STEP_MS_BEHIND = 25
 /** So many times later a checkpoint is due while a task is being restored. */
 const RESTORING_FACTOR = 4
+/** A checkpoint that is due by what a restart would have to read saves at least this share of it, in whole tasks. */
+const SHARE_SAVED_MIN = 0.25
 /** By how much memory may be over its bound before work waits. */
 const MEMORY_SLACK = 0.25
 /** How many reasons of dropped checkpoints are kept. */
@@ -177,7 +179,20 @@ export class WorkerState {
     const intervalMs = Math.max(checkpointIntervalMs, this.#lastBuildMs / BUILD_SHARE_MAX)
     if (ageMs < pauseMs || (ageMs < intervalMs && records < replayRecordsMax)) return
     // A failure gives up every open task: they show it.
-    this.checkpoint().catch(() => {})
+    this.#begin(records < replayRecordsMax ? this.#tasks.values() : this.#furthestBehind()).catch(() => {})
+  }
+
+  /**
+   * The tasks with the most to replay, up to a share of it all: while much is written, tasks take turns. Whenever
+   * the process ends, some of them was saved just now, and gives the first results after a restart.
+   */
+  *#furthestBehind(): Iterable<TaskState> {
+    let left = SHARE_SAVED_MIN * this.#unsavedRecords()
+    for (const task of [...this.#tasks.values()].sort((a, b) => b.unsavedRecords - a.unsavedRecords)) {
+      if (left <= 0) return
+      left -= task.unsavedRecords
+      yield task
+    }
   }
 
   /**
@@ -204,9 +219,14 @@ export class WorkerState {
   async checkpoint(): Promise<void> {
     assert(!this.#closed, 'state is used before it is closed')
     while (this.#saving !== null) await this.#saving
+    await this.#begin(this.#tasks.values())
+  }
+
+  /** Saves these tasks; nothing is being saved. */
+  async #begin(tasks: Iterable<TaskState>): Promise<void> {
     if (this.#failure !== null) throw failed(this.#failure.error)
     if (this.#storage === null) return
-    this.#saving = this.#save(this.#storage)
+    this.#saving = this.#save(this.#storage, [...tasks])
     try {
       await this.#saving
     } finally {
@@ -250,25 +270,25 @@ export class WorkerState {
     }
   }
 
-  async #save(storage: StateStorage): Promise<void> {
+  async #save(storage: StateStorage, tasks: readonly TaskState[]): Promise<void> {
     try {
       for (;;) {
         const waits: Promise<void>[] = []
-        for (const task of this.#tasks.values()) {
+        for (const task of tasks) {
           const wait = task.prepareSave()
           if (wait !== undefined) waits.push(wait)
         }
         if (waits.length === 0) break
         await Promise.all(waits)
       }
-      // What all tasks have committed at this moment is in the checkpoint: nothing is awaited until it is settled.
+      // What they have committed at this moment is in the checkpoint: nothing is awaited until it is settled.
       const { clock, log, epoch } = this.#options
       const writes: PageWrite[] = []
       const saved: TaskState[] = []
       const steps: Iterable<void>[] = []
       let startedMs = clock.monotonicMs()
       let buildMs = 0
-      for (const task of this.#tasks.values()) {
+      for (const task of tasks) {
         const taskSteps = task.save(writes)
         if (taskSteps === null) continue
         saved.push(task)

@@ -52,8 +52,10 @@ describe('state that is restored', () => {
     ['a', { V: a }, 0, 0],
     ['b', { V: b }, 0, 1],
   ]
-  /** Partition 1's changelog waits to be read. */
-  const held = (): { read: NonNullable<TestWorker['interception']['readState']>; letGo: (error?: Error) => void } => {
+  /** A partition's changelog waits to be read. */
+  const held = (
+    heldPartition = 1,
+  ): { read: NonNullable<TestWorker['interception']['readState']>; letGo: (error?: Error) => void } => {
     let letGo!: (error?: Error) => void
     const wait = new Promise<void>((resolve, reject) => {
       letGo = (error) => (error === undefined ? resolve() : reject(error))
@@ -61,7 +63,7 @@ describe('state that is restored', () => {
     return {
       letGo,
       read: async (log, topic, partition, ...rest) => {
-        if (partition === 1) await wait
+        if (partition === heldPartition) await wait
         return log.read(topic, partition, ...rest)
       },
     }
@@ -127,6 +129,24 @@ describe('state that is restored', () => {
     expect(await rows()).toBe(2)
   })
 
+  test('with the least of it first, of those with input', async () => {
+    const t = await openBehind(COUNTS, [
+      twoPartitions(1, 10),
+      [['a', { V: 2 }, 0, 0]],
+      [['a', { V: 3 }, 0, 0]],
+    ])
+    const { read, letGo } = held(0)
+    t.interception.readState = read
+    await t.produce('s', twoPartitions(4, 40))
+    const added = t.add(`${READINGS} ${COUNTS}`, [], 2)
+    await expect.poll(() => t.lines('C')).toContain('b {"N":2,"TOTAL":50}')
+    expect(t.offsets('q0')).toEqual(['s-0 3', 's-1 2'])
+    letGo()
+    await added
+    await t.worker.untilIdle()
+    expect(t.offsets('q0')).toEqual(['s-0 4', 's-1 2'])
+  })
+
   test('one of them that fails stops the query, which is restored whole before it goes on', async () => {
     const { t, added, letGo } = await reopened()
     await expect.poll(() => t.lines('C')).toContain('a {"N":4,"TOTAL":10}')
@@ -173,6 +193,28 @@ describe('state that is restored', () => {
     await t.worker.untilIdle()
     expect(t.offsets('q0')).toEqual(['s-0 2', 's-1 2'])
   })
+})
+
+test('a query that starts takes a few rows first, and more at each step', async () => {
+  const t = await open({ commitIntervalMs: 0 })
+  await t.createTopics(['s'])
+  const producer = t.log.producer({ lingerMs: 1000 })
+  const sent = Array.from({ length: 3000 }, (_, n) =>
+    producer.send({ topic: 's', key: null, value: Buffer.from(`{"V":${n}}`), timestampMs: n }),
+  )
+  await producer.flush()
+  await Promise.all(sent)
+  await producer.close()
+  await t.add(`${READINGS} ${COPY}`)
+  await t.worker.untilIdle()
+  const perCommit: number[] = []
+  const end = t.log.ends('P', 0).lastStable
+  for (let offset = 0; offset < end; ) {
+    const { nextOffset } = await t.log.read('P', 0, offset, 1)
+    perCommit.push(nextOffset - offset)
+    offset = nextOffset
+  }
+  expect(perCommit).toEqual([128, 512, 2048, 312])
 })
 
 test('a committed offset beyond the end of its topic stops the query with an error', async () => {

@@ -3,9 +3,13 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect } from 'vitest'
+import { ManualClock } from '../../src/base/clock.ts'
 import { seededRandom } from '../../src/base/random.ts'
 import { ModelDisk } from '../../src/state/model-storage.ts'
-import { MemoryLog } from './memory-log.ts'
+import { codecOf, textShape } from '../../src/state/value-codec.ts'
+import { WorkerState } from '../../src/state/worker-state.ts'
+import { memoryFiles } from './memory-files.ts'
+import { MemoryLog, owner } from './memory-log.ts'
 import { files, Fixture } from './state-fixture.ts'
 
 /** A checkpoint, and cycles in between its steps. */
@@ -173,6 +177,48 @@ test('a checkpoint shortens a restart to what came after it', async () => {
   expect(read).toBeGreaterThan(0)
   expect(read).toBeLessThan(4000)
   await f.expectState()
+})
+
+test('while much is written, those furthest behind are saved, up to a quarter of it all', async () => {
+  const disk = new ModelDisk()
+  const log = new MemoryLog()
+  const state = await WorkerState.open({
+    directory: 'state',
+    log: log.log,
+    fileSystem: memoryFiles,
+    clock: new ManualClock(0),
+    epoch: 1,
+    memoryBytesMax: 1e9,
+    replayRecordsMax: 100,
+    openStorage: async () => disk.open(),
+  })
+  const tasks = Array.from({ length: 8 }, (_, n) => {
+    const task = state.task(`query/${n}`, () => `changelog-${n}`, 0)
+    return { task, kv: task.keyValue('kv', codecOf(textShape)) }
+  })
+  for (const { task } of tasks) await task.restore()
+  let keys = 0
+  const change = async (n: number, records: number): Promise<void> => {
+    const { task, kv } = tasks[n]!
+    for (let i = 0; i < records; i++) kv.put(`key-${keys++}`, 'value')
+    const outcome = await log.commit({ owner, appends: task.flush(), offsets: [] })
+    if (outcome.kind === 'committed') task.committed(outcome.baseOffsets)
+  }
+  const unsaved = async (): Promise<number[]> => {
+    state.checkpointIfDue()
+    // Where none was due there is no end of it to wait for.
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+    return tasks.map(({ task }) => task.unsavedRecords)
+  }
+  // With the record that names the store, 12 each.
+  for (const n of tasks.keys()) await change(n, 11)
+  expect(await unsaved()).toEqual([12, 12, 12, 12, 12, 12, 12, 12])
+  await change(7, 8)
+  expect(await unsaved()).toEqual([0, 12, 12, 12, 12, 12, 12, 0])
+  await change(7, 40)
+  expect(await unsaved()).toEqual([0, 12, 12, 12, 12, 12, 12, 0])
+  await state.close()
+  expect(tasks.every(({ task }) => task.unsavedRecords === 0)).toBe(true)
 })
 
 test('a cache much smaller than the state stays small, and gives the same', async () => {

@@ -92,6 +92,11 @@ export class GroupPages {
     return this.#insert(page, bytes, start, end, hash)
   }
 
+  /** The place of a new slot, for a key that has none, like {@link slot}. */
+  add(bytes: Uint8Array, start: number, end: number, hash: number): number {
+    return this.#insert(this.pageOf(hash), bytes, start, end, hash)
+  }
+
   /** The place of a key among what is in memory, or −1. */
   find(bytes: Uint8Array, start: number, end: number, hash: number): number {
     const frame = this.frameOf[this.pageOf(hash)]!

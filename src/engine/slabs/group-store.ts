@@ -373,7 +373,7 @@ export class GroupStore implements ManagedStore, CheckpointedStore {
           const hash = groupHash(bytes, keyStart, keyEnd)
           // What is there is newer.
           if (this.pages.find(bytes, keyStart, keyEnd, hash) >= 0) return
-          const place = this.pages.slot(bytes, keyStart, keyEnd, hash)
+          const place = this.pages.add(bytes, keyStart, keyEnd, hash)
           this.pages.frames.setState(place, bytes, keyEnd)
         })
       })
