@@ -26,14 +26,20 @@ const STEPS: readonly (readonly [string, RegExp])[] = [
   ['encode output', /json-encoder|number-writer|sink\.ts|byte-writer|java-double/],
   ['encode changelog', /slab-store|changelog|task-state/],
   ['frame batches', /record-batch/],
-  ['journal and segments', /journal|append\.ts|embedded-log|segment|writeBuffer|fdatasync|node-file-system|log\/log-state/],
+  [
+    'journal and segments',
+    /journal|append\.ts|embedded-log|segment|writeBuffer|fdatasync|node-file-system|log\/log-state/,
+  ],
   ['checkpoint', /classic-level|abstract-level|level-storage|worker-state|^_batch/],
 ]
 
 const [file, records] = process.argv.slice(2)
 const profile = JSON.parse(readFileSync(file!, 'utf8')) as Profile
 const names = new Map(
-  profile.nodes.map((n) => [n.id, `${n.callFrame.functionName} ${n.callFrame.url.split('/').slice(-2).join('/')}`]),
+  profile.nodes.map((n) => [
+    n.id,
+    `${n.callFrame.functionName} ${n.callFrame.url.split('/').slice(-2).join('/')}`,
+  ]),
 )
 const totals = new Map<string, number>()
 profile.samples.forEach((id, i) => {

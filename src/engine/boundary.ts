@@ -101,7 +101,7 @@ export class UnionBoundary implements Boundary {
 /** Rows that came through an exchange: merged by time over the partitions they came from. */
 export class EntryBoundary implements Boundary {
   readonly output = new Subject<Batch>()
-  readonly #from = new Map<number, Batch[]>()
+  #from = new Map<number, Batch[]>()
 
   receive(fromPartition: number, batch: Batch): void {
     const waiting = this.#from.get(fromPartition)
@@ -112,7 +112,7 @@ export class EntryBoundary implements Boundary {
   drain(): undefined {
     if (this.#from.size === 0) return
     const inOrder = [...this.#from].sort(([a], [b]) => a - b).map(([, batches]) => concatenate(batches))
-    this.#from.clear()
+    this.#from = new Map()
     this.output.next(mergeByTime(inOrder))
   }
 

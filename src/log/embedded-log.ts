@@ -1,5 +1,6 @@
 import { StorageError } from '../base/errors.ts'
 import type { FileLock } from '../base/file-system.ts'
+import { Listeners } from '../base/listeners.ts'
 import type { Random } from '../base/random.ts'
 import type { TopicPartition } from './assignors.ts'
 import { type CheckedAppend, existingTopic, partitionIn, reserveAppend, unknownTopic } from './append.ts'
@@ -59,7 +60,7 @@ export class EmbeddedLog implements Log, LogCore {
   readonly #condition: LogCondition
   readonly #writer: LogWriter
   readonly #maintenance: Maintenance
-  readonly #listeners = new Set<() => void>()
+  readonly #listeners = new Listeners()
   #closing: Promise<void> | null = null
   /** Idempotent and transactional producers, by the calls of Kafka's protocol. */
   readonly coordinator: ProducerCoordinator
@@ -72,7 +73,7 @@ export class EmbeddedLog implements Log, LogCore {
     const condition = new LogCondition(directory)
     this.#condition = condition
     this.#writer = new LogWriter({ ...parts, condition }, (appended) => {
-      if (appended) for (const listener of this.#listeners) listener()
+      if (appended) this.#listeners.tell()
       this.coordinator.watchTimeouts()
     })
     this.coordinator = new ProducerCoordinator(this, state, clock)
@@ -247,12 +248,7 @@ export class EmbeddedLog implements Log, LogCore {
   }
 
   onEndsMoved(listener: () => void): () => void {
-    // A function of its own, so that one listener registered twice counts twice.
-    const registered = (): void => listener()
-    this.#listeners.add(registered)
-    return () => {
-      this.#listeners.delete(registered)
-    }
+    return this.#listeners.add(listener)
   }
 
   // Consumers and their groups

@@ -4,6 +4,8 @@ import { isFileShortage } from './disk-error.ts'
 interface Pooled {
   readonly handle: Promise<FileHandle>
   users: number
+  /** Number of the last use among all uses. */
+  lastUse: number
   /** Not in the pool any more: whoever uses it last closes it. */
   forgotten: boolean
 }
@@ -12,8 +14,8 @@ interface Pooled {
 export class FilePool {
   readonly #fileSystem: FileSystem
   readonly #filesMax: number
-  /** In order of use, oldest first. */
   readonly #files = new Map<string, Pooled>()
+  #uses = 0
 
   constructor(fileSystem: FileSystem, filesMax = 512) {
     this.#fileSystem = fileSystem
@@ -24,12 +26,11 @@ export class FilePool {
   async use<T>(path: string, mode: 'write' | 'create', use: (file: FileHandle) => Promise<T>): Promise<T> {
     let pooled = this.#files.get(path)
     if (pooled === undefined) {
-      pooled = { handle: this.#open(path, mode), users: 0, forgotten: false }
-    } else {
-      this.#files.delete(path)
+      pooled = { handle: this.#open(path, mode), users: 0, lastUse: 0, forgotten: false }
+      this.#files.set(path, pooled)
     }
-    this.#files.set(path, pooled)
     pooled.users++
+    pooled.lastUse = ++this.#uses
     try {
       let handle: FileHandle
       try {
@@ -73,12 +74,15 @@ export class FilePool {
 
   /** @returns false if all are in use */
   async #closeOldest(): Promise<boolean> {
-    for (const [path, pooled] of this.#files) {
-      if (pooled.users > 0) continue
-      this.#files.delete(path)
-      await (await pooled.handle).close()
-      return true
+    let oldest: [path: string, Pooled] | null = null
+    for (const entry of this.#files) {
+      const { users, lastUse } = entry[1]
+      if (users === 0 && (oldest === null || lastUse < oldest[1].lastUse)) oldest = entry
     }
-    return false
+    if (oldest === null) return false
+    const [path, pooled] = oldest
+    this.#files.delete(path)
+    await (await pooled.handle).close()
+    return true
   }
 }

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../base/clock.ts'
 import { StorageError } from '../base/errors.ts'
+import { Listeners } from '../base/listeners.ts'
 import {
   type AssignorName,
   ASSIGNORS,
@@ -68,7 +69,7 @@ export class GroupCoordinator {
   readonly #clock: Clock
   readonly #partitionsOf: (topic: string) => number
   readonly #groups = new Map<string, Group>()
-  readonly #listeners = new Set<() => void>()
+  readonly #listeners = new Listeners()
   #timer: Timer | null = null
 
   /** @param partitionsOf number of partitions of a topic, 0 if there is none */
@@ -298,11 +299,7 @@ export class GroupCoordinator {
 
   /** Calls `listener` when members may have something to reconcile; returns how to stop. */
   onChange(listener: () => void): () => void {
-    const registered = (): void => listener()
-    this.#listeners.add(registered)
-    return () => {
-      this.#listeners.delete(registered)
-    }
+    return this.#listeners.add(listener)
   }
 
   close(): void {
@@ -401,7 +398,7 @@ export class GroupCoordinator {
   }
 
   #notify(): void {
-    for (const listener of this.#listeners) listener()
+    this.#listeners.tell()
   }
 }
 

@@ -101,7 +101,8 @@ export class LogProducer implements Producer {
   /** Whether a request waits for its turn; it takes all that has been collected by then. */
   #requested = false
   #inFlight = 0
-  readonly #sent = new Set<Sent>()
+  /** Of each request on its way. */
+  #sent: (readonly Sent[])[] = []
   #buffered = 0
   readonly #blocked = new Queue<Blocked>()
   #waitingForRoom: (() => void)[] = []
@@ -248,10 +249,8 @@ export class LogProducer implements Producer {
     let taken: Sent[] | null = null
     const ended = (): void => {
       this.#inFlight--
-      for (const sent of taken ?? []) {
-        this.#sent.delete(sent)
-        finished(sent.collected)
-      }
+      this.#sent = this.#sent.filter((one) => one !== taken)
+      for (const { collected } of taken ?? []) finished(collected)
       if (this.#lingering === null) this.#request()
       this.#settled()
     }
@@ -277,9 +276,9 @@ export class LogProducer implements Producer {
           if (setting(sent.append.topic.config, 'message.timestamp.type') === 'LogAppendTime') {
             sent.appendedMs = entry.atMs
           }
-          this.#sent.add(sent)
           entries.push(entry)
         }
+        this.#sent.push(taken)
         return entries
       },
       written: () => {
@@ -383,13 +382,13 @@ export class LogProducer implements Producer {
 
   *#unanswered(): Iterable<Collected> {
     for (const { collected } of this.#ready) if (collected !== null) yield collected
-    for (const { collected } of this.#sent) yield collected
+    for (const { collected } of this.#sent.flat()) yield collected
   }
 
   #expire(): void {
     const nowMs = this.#clock.monotonicMs()
     const isLate = ({ sinceMs }: Collected): boolean => sinceMs + this.#deliveryTimeoutMs <= nowMs
-    for (const { collected } of this.#sent) {
+    for (const { collected } of this.#sent.flat()) {
       if (isLate(collected)) this.#refuse(collected, this.#timedOut('It may still be written.'))
     }
     this.#ready = this.#ready.filter((accumulator) => {

@@ -53,7 +53,7 @@ export class LogState {
   readonly #byName = new Map<string, Topic>()
   readonly #byId = new Map<string, Topic>()
   /** Planned by a group that is on its way to the journal. */
-  readonly #planned = new Map<string, Topic>()
+  #planned = new Map<string, Topic>()
   /** Group → `topicId:partition` → offset. */
   readonly #groups = new Map<string, Map<string, StoredOffset>>()
   readonly #owners = new Map<string, number>()
@@ -145,7 +145,7 @@ export class LogState {
   }
 
   forgetPlans(): void {
-    this.#planned.clear()
+    if (this.#planned.size > 0) this.#planned = new Map()
   }
 
   /** @param bytes the batches of an append */

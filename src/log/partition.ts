@@ -80,6 +80,8 @@ interface Place {
 
 /** Read this much at a time to find a place in a segment, or to index it. */
 const SCAN_BYTES = 256 * 1024
+/** For so many readers it is known where they go on. */
+const CURSORS_MAX = 64
 
 /**
  * One partition: its segments, its ends, and what it knows of producers.
@@ -102,8 +104,8 @@ export class Partition {
   #reserved: { segmentBase: number; bytes: number; nextOffset: number; createdMs: number }
   /** Base of a segment that must not grow. */
   #givenUp: number | null = null
-  /** Where sequential readers will go on: next offset → segment and position. */
-  readonly #cursors = new Map<number, Place>()
+  /** Where sequential readers will go on, the last to come last. */
+  #cursors: Place[] = []
   /** Kept from when somebody first read up to the end. */
   #tail: Tail | null = null
 
@@ -289,7 +291,7 @@ export class Partition {
         this.#segments.length > first + added.length,
       'a swap replaces neighbours, never the active segment',
     )
-    this.#cursors.clear()
+    this.#cursors = []
     return removed
   }
 
@@ -301,7 +303,7 @@ export class Partition {
       'the oldest segments go first, the active one stays',
     )
     this.producers.forgetAbortedBelow(this.#logStart)
-    this.#cursors.clear()
+    this.#cursors = []
     return this.#segments.splice(0, removed.length)
   }
 
@@ -387,13 +389,11 @@ export class Partition {
     buffer: Uint8Array<ArrayBuffer> | undefined,
     reading: (segment: Segment) => void,
   ): Promise<LogSlice> {
-    let place = this.#cursors.get(fromOffset)
+    let place = this.#takeCursor(fromOffset)
     if (place === undefined) {
       const segment = this.#segmentOf(fromOffset)
       reading(segment)
       place = await this.#seek(segment, fromOffset)
-    } else {
-      this.#cursors.delete(fromOffset)
     }
     for (;;) {
       const segment: Segment = place.segment
@@ -592,9 +592,14 @@ export class Partition {
   }
 
   #remember(nextOffset: number, segment: Segment, position: number): void {
-    this.#cursors.delete(nextOffset)
-    this.#cursors.set(nextOffset, { segment, position, base: nextOffset, last: null })
-    if (this.#cursors.size > 64) this.#cursors.delete(this.#cursors.keys().next().value!)
+    this.#takeCursor(nextOffset)
+    this.#cursors.push({ segment, position, base: nextOffset, last: null })
+    if (this.#cursors.length > CURSORS_MAX) this.#cursors.shift()
+  }
+
+  #takeCursor(nextOffset: number): Place | undefined {
+    const at = this.#cursors.findIndex(({ base }) => base === nextOffset)
+    return at < 0 ? undefined : this.#cursors.splice(at, 1)[0]
   }
 
   #header(

@@ -34,7 +34,7 @@ export class ProducerStates {
   /** Producer id → first offset of its open transaction here. */
   readonly #open = new Map<number, number>()
   /** Last sequences of batches that are on their way to the journal. */
-  readonly #planned = new Map<number, { readonly epoch: number; readonly last: number }>()
+  #planned = new Map<number, { readonly epoch: number; readonly last: number }>()
   /** In order of their markers. */
   readonly #aborted: AbortedRange[]
 
@@ -176,7 +176,7 @@ export class ProducerStates {
 
   /** Nothing is on its way any more. */
   forgetPlans(): void {
-    this.#planned.clear()
+    if (this.#planned.size > 0) this.#planned = new Map()
   }
 
   /** Takes note of an appended batch. */

@@ -22,12 +22,12 @@ export class SegmentFiles {
   readonly #dirtySegments = new DirtyPaths()
   readonly #dirtyDirectories = new DirtyPaths()
   readonly #knownDirectories = new Set<string>()
-  /** By path: what happens to a segment's file now. */
-  readonly #writing = new Map<string, Promise<void>>()
+  /** By path: what happens to a segment's file now, or happened last in the round under way. */
+  #writing = new Map<string, Promise<void>>()
   readonly #syncing = new Map<string, Promise<void>>()
   readonly #rebuilding = new Map<string, Promise<void>>()
   /** By path: batches written in the round under way. */
-  readonly #unpublished = new Map<string, ReadonlySet<AppendEntry>>()
+  #unpublished = new Map<string, ReadonlySet<AppendEntry>>()
   readonly #condition: LogCondition
 
   constructor(
@@ -73,11 +73,7 @@ export class SegmentFiles {
           for (const { bytes, position } of ofSegment) await writeFully(file, bytes!, position)
         })
         this.#writing.set(path, writing)
-        try {
-          await writing
-        } finally {
-          this.#writing.delete(path)
-        }
+        await writing
         // Only now: a checkpoint that runs meanwhile neither needs it nor may take it off the list.
         this.#dirtySegments.add(path)
         if (isNew) {
@@ -101,7 +97,9 @@ export class SegmentFiles {
 
   /** What was written so far is published, or given back. */
   published(): void {
-    this.#unpublished.clear()
+    // New ones, see decision 0010.
+    this.#unpublished = new Map()
+    this.#writing = new Map()
   }
 
   /** Makes these segments durable, and every directory that has changed. */

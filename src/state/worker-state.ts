@@ -33,7 +33,7 @@ export interface WorkerStateOptions {
   readonly epoch: number
   /** Memory for entries, estimated. What doesn't fit stays in the checkpoint; without one, this is no limit. */
   readonly memoryBytesMax: number
-  /** A checkpoint is due this long after the last one. Default 1000. */
+  /** A change is in the checkpoint after about so long, where little is written. Default 1000. */
   readonly checkpointIntervalMs?: number
   /** A checkpoint is due when a restart would have to read this many changelog records. Default 250,000. */
   readonly replayRecordsMax?: number
@@ -61,8 +61,8 @@ const STEP_MS = 5
 const STEP_MS_BEHIND = 25
 /** So many times later a checkpoint is due while a task is being restored. */
 const RESTORING_FACTOR = 4
-/** A checkpoint that is due by what a restart would have to read saves at least this share of it, in whole tasks. */
-const SHARE_SAVED_MIN = 0.25
+/** A checkpoint that is due saves at least this share of what a restart would have to read, in whole tasks. */
+const SHARE_SAVED = 0.25
 /** By how much memory may be over its bound before work waits. */
 const MEMORY_SLACK = 0.25
 /** How many reasons of dropped checkpoints are kept. */
@@ -85,6 +85,7 @@ export class WorkerState {
   /** Null: in memory only. */
   #storage: StateStorage | null = null
   readonly #host: TaskHost
+  /** Those saved longest ago first. */
   readonly #tasks = new Map<string, TaskState>()
   /** Commit records in storage, oldest first. */
   #commits: { readonly number: number; readonly bytes: number }[] = []
@@ -176,23 +177,31 @@ export class WorkerState {
     const ageMs = clock.monotonicMs() - this.#lastCheckpointMs
     const pauseMs =
       this.#failedWrites === 0 ? 0 : Math.min(60_000, checkpointIntervalMs * 2 ** this.#failedWrites)
-    const intervalMs = Math.max(checkpointIntervalMs, this.#lastBuildMs / BUILD_SHARE_MAX)
+    const intervalMs = Math.max(checkpointIntervalMs * SHARE_SAVED, this.#lastBuildMs / BUILD_SHARE_MAX)
     if (ageMs < pauseMs || (ageMs < intervalMs && records < replayRecordsMax)) return
     // A failure gives up every open task: they show it.
-    this.#begin(records < replayRecordsMax ? this.#tasks.values() : this.#furthestBehind()).catch(() => {})
+    this.#begin(this.#nextInTurn()).catch(() => {})
   }
 
   /**
-   * The tasks with the most to replay, up to a share of it all: while much is written, tasks take turns. Whenever
-   * the process ends, some of them was saved just now, and gives the first results after a restart.
+   * The tasks that were saved longest ago, with a share of all there is to replay. So no checkpoint keeps the work
+   * waiting for long; and whenever the process ends, some task was saved just now, and gives the first results
+   * after a restart.
    */
-  *#furthestBehind(): Iterable<TaskState> {
-    let left = SHARE_SAVED_MIN * this.#unsavedRecords()
-    for (const task of [...this.#tasks.values()].sort((a, b) => b.unsavedRecords - a.unsavedRecords)) {
-      if (left <= 0) return
+  #nextInTurn(): TaskState[] {
+    let left = SHARE_SAVED * this.#unsavedRecords()
+    const next: TaskState[] = []
+    for (const task of this.#tasks.values()) {
+      if (left <= 0) break
       left -= task.unsavedRecords
-      yield task
+      if (task.unsavedRecords > 0) next.push(task)
     }
+    // Behind all others.
+    for (const task of next) {
+      this.#tasks.delete(task.id)
+      this.#tasks.set(task.id, task)
+    }
+    return next
   }
 
   /**
@@ -219,14 +228,14 @@ export class WorkerState {
   async checkpoint(): Promise<void> {
     assert(!this.#closed, 'state is used before it is closed')
     while (this.#saving !== null) await this.#saving
-    await this.#begin(this.#tasks.values())
+    await this.#begin([...this.#tasks.values()])
   }
 
   /** Saves these tasks; nothing is being saved. */
-  async #begin(tasks: Iterable<TaskState>): Promise<void> {
+  async #begin(tasks: readonly TaskState[]): Promise<void> {
     if (this.#failure !== null) throw failed(this.#failure.error)
     if (this.#storage === null) return
-    this.#saving = this.#save(this.#storage, [...tasks])
+    this.#saving = this.#save(this.#storage, tasks)
     try {
       await this.#saving
     } finally {

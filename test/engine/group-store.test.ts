@@ -63,7 +63,11 @@ class Bench {
   }
 
   /** Counts some keys; what is committed once this is. */
-  async work(before: ReadonlyMap<string, number>, firstKey = 0, rows = ROWS_PER_CYCLE): Promise<Map<string, number>> {
+  async work(
+    before: ReadonlyMap<string, number>,
+    firstKey = 0,
+    rows = ROWS_PER_CYCLE,
+  ): Promise<Map<string, number>> {
     const next = new Map(before)
     const names = Array.from({ length: rows }, () => keyName(firstKey + this.random.below(KEYS)))
     // The same memory each time, as slices of the log are.

@@ -87,7 +87,11 @@ describe('state that is restored', () => {
   }
 
   /** Counts of two partitions, committed; the worker after it, adding its query while partition 1 is held back. */
-  async function reopened(): Promise<{ t: TestWorker; added: Promise<void>; letGo: (error?: Error) => void }> {
+  async function reopened(): Promise<{
+    t: TestWorker
+    added: Promise<void>
+    letGo: (error?: Error) => void
+  }> {
     const t = await openBehind(COUNTS, [
       twoPartitions(1, 10),
       [...twoPartitions(2, 20), ...twoPartitions(3, 30)],
@@ -209,7 +213,7 @@ test('a query that starts takes a few rows first, and more at each step', async 
   await t.worker.untilIdle()
   const perCommit: number[] = []
   const end = t.log.ends('P', 0).lastStable
-  for (let offset = 0; offset < end; ) {
+  for (let offset = 0; offset < end;) {
     const { nextOffset } = await t.log.read('P', 0, offset, 1)
     perCommit.push(nextOffset - offset)
     offset = nextOffset

@@ -73,18 +73,21 @@ test('after a clean end the first read finds its place in the index files', asyn
   await last.close()
 })
 
-test.each(['.index', '.timeindex', '.indexsum'])('a damaged %s of the active segment is rebuilt', async (suffix) => {
-  const disk = new SimulatedFileSystem()
-  const log = await opened(disk)
-  await log.createTopic('t', { partitions: 1 })
-  await append(log, 0, 20)
-  await log.close()
-  const path = disk.paths().find((name) => name.endsWith(suffix))!
-  disk.bytesOf(path)[3]! ^= 64
-  const next = await opened(disk)
-  for (const offset of [19, 0, 7]) expect(await numberAt(next, offset)).toBe(offset)
-  await next.close()
-})
+test.each(['.index', '.timeindex', '.indexsum'])(
+  'a damaged %s of the active segment is rebuilt',
+  async (suffix) => {
+    const disk = new SimulatedFileSystem()
+    const log = await opened(disk)
+    await log.createTopic('t', { partitions: 1 })
+    await append(log, 0, 20)
+    await log.close()
+    const path = disk.paths().find((name) => name.endsWith(suffix))!
+    disk.bytesOf(path)[3]! ^= 64
+    const next = await opened(disk)
+    for (const offset of [19, 0, 7]) expect(await numberAt(next, offset)).toBe(offset)
+    await next.close()
+  },
+)
 
 /** The index of twenty batches of 200 bytes, and where its files go. */
 async function indexOfTwenty(): Promise<{ disk: MemoryFileSystem; index: SegmentIndex }> {

@@ -13,10 +13,9 @@ const sizes = fc.oneof(
   fc.integer({ min: 40_000, max: 200_000 }),
 )
 
-test.prop(
-  [fc.array(fc.record({ size: sizes, reads: fc.boolean(), behind: fc.nat(3) }), { maxLength: 60 })],
-  { numRuns: 60 },
-)('readers at the end, and those behind, get what was written, over segments of any size', async (steps) => {
+test.prop([fc.array(fc.record({ size: sizes, reads: fc.boolean(), behind: fc.nat(3) }), { maxLength: 60 })], {
+  numRuns: 60,
+})('readers at the end, and those behind, get what was written, over segments of any size', async (steps) => {
   const log = await openLog({ directory: '/data', fileSystem: new MemoryFileSystem() })
   await log.createTopic('t', { partitions: 1, config: { 'segment.bytes': '100000' } })
   const owner = await log.claim('w')

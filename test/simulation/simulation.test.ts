@@ -41,7 +41,7 @@ test.each(Object.keys(BREAKAGES).filter((name) => !RARE.includes(name)))(
   { timeout: 300_000 },
   (name) => {
     const main = join(import.meta.dirname, 'main.ts')
-    const { status, stdout } = spawnSync(process.execPath, [main, '--break', name, '--count', '400'], {
+    const { status, stdout } = spawnSync(process.execPath, [main, '--break', name, '--count', '2000'], {
       encoding: 'utf8',
     })
     expect(stdout).toMatch(/^seed \d+: /)

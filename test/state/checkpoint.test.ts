@@ -179,14 +179,15 @@ test('a checkpoint shortens a restart to what came after it', async () => {
   await f.expectState()
 })
 
-test('while much is written, those furthest behind are saved, up to a quarter of it all', async () => {
+test('tasks are saved in turn, a quarter of all there is to replay at a time', async () => {
   const disk = new ModelDisk()
   const log = new MemoryLog()
+  const clock = new ManualClock(0)
   const state = await WorkerState.open({
     directory: 'state',
     log: log.log,
     fileSystem: memoryFiles,
-    clock: new ManualClock(0),
+    clock,
     epoch: 1,
     memoryBytesMax: 1e9,
     replayRecordsMax: 100,
@@ -214,9 +215,17 @@ test('while much is written, those furthest behind are saved, up to a quarter of
   for (const n of tasks.keys()) await change(n, 11)
   expect(await unsaved()).toEqual([12, 12, 12, 12, 12, 12, 12, 12])
   await change(7, 8)
-  expect(await unsaved()).toEqual([0, 12, 12, 12, 12, 12, 12, 0])
-  await change(7, 40)
-  expect(await unsaved()).toEqual([0, 12, 12, 12, 12, 12, 12, 0])
+  expect(await unsaved()).toEqual([0, 0, 0, 12, 12, 12, 12, 20])
+  // Those saved just now are behind all others.
+  await change(0, 32)
+  expect(await unsaved()).toEqual([32, 0, 0, 0, 0, 0, 12, 20])
+  await change(1, 40)
+  expect(await unsaved()).toEqual([32, 40, 0, 0, 0, 0, 0, 0])
+  // Where little is written, in a quarter of the time after which all of it is to be saved.
+  clock.advanceTo(249)
+  expect(await unsaved()).toEqual([32, 40, 0, 0, 0, 0, 0, 0])
+  clock.advanceTo(250)
+  expect(await unsaved()).toEqual([0, 40, 0, 0, 0, 0, 0, 0])
   await state.close()
   expect(tasks.every(({ task }) => task.unsavedRecords === 0)).toBe(true)
 })

@@ -48,30 +48,33 @@ const noise = Uint8Array.from({ length: 5000 }, () => random.below(256))
 test.each([
   ['that pack well', (i: number) => new Uint8Array(3000).fill(i)],
   ['that do not', (i: number) => noise.slice(i % 2000, (i % 2000) + 3000)],
-] as const)('one flipped bit in a table of values %s is found, with its file and byte', async (_, valueAt) => {
-  const folder = await withTables(valueAt)
-  await verifyTables(folder)
-  const tables = tablesIn(folder)
-  for (let n = 0; n < 60; n++) {
-    const path = tables[random.below(tables.length)]!
-    const bytes = readFileSync(path)
-    const end = bytes.length - FOOTER_BYTES
-    // Every third where filter and index are, or their handles in the footer.
-    const at = n % 3 === 0 ? end + 2 - random.below(Math.min(end, 300)) : random.below(end)
-    const bit = 1 << random.below(8)
-    bytes[at]! ^= bit
-    writeFileSync(path, bytes)
-    const damaged = {
-      code: 'STATE_TABLE_DAMAGED',
-      message: expect.stringMatching(/^The block at byte \d+ of \S+\.ldb is damaged\.$/) as string,
+] as const)(
+  'one flipped bit in a table of values %s is found, with its file and byte',
+  async (_, valueAt) => {
+    const folder = await withTables(valueAt)
+    await verifyTables(folder)
+    const tables = tablesIn(folder)
+    for (let n = 0; n < 60; n++) {
+      const path = tables[random.below(tables.length)]!
+      const bytes = readFileSync(path)
+      const end = bytes.length - FOOTER_BYTES
+      // Every third where filter and index are, or their handles in the footer.
+      const at = n % 3 === 0 ? end + 2 - random.below(Math.min(end, 300)) : random.below(end)
+      const bit = 1 << random.below(8)
+      bytes[at]! ^= bit
+      writeFileSync(path, bytes)
+      const damaged = {
+        code: 'STATE_TABLE_DAMAGED',
+        message: expect.stringMatching(/^The block at byte \d+ of \S+\.ldb is damaged\.$/) as string,
+      }
+      await expect(verifyTables(folder), `bit ${bit} of byte ${at} of ${path}`).rejects.toMatchObject(damaged)
+      await expect(LevelStorage.open(folder, CACHE_BYTES)).rejects.toMatchObject(damaged)
+      bytes[at]! ^= bit
+      writeFileSync(path, bytes)
     }
-    await expect(verifyTables(folder), `bit ${bit} of byte ${at} of ${path}`).rejects.toMatchObject(damaged)
-    await expect(LevelStorage.open(folder, CACHE_BYTES)).rejects.toMatchObject(damaged)
-    bytes[at]! ^= bit
-    writeFileSync(path, bytes)
-  }
-  await verifyTables(folder)
-})
+    await verifyTables(folder)
+  },
+)
 
 test('a table that was not finished is none, one that is cut off is refused by LevelDB', async () => {
   const folder = await withTables((i) => noise.slice(i % 2000, (i % 2000) + 3000))

@@ -48,7 +48,7 @@ export class ChangeOutput {
   readonly #oldRows: boolean
   readonly #sessions: boolean
   /** By window start (0: sessions, or no windows), then by key. */
-  readonly #pending = new Map<number, Map<string, PendingChange>>()
+  #pending = new Map<number, Map<string, PendingChange>>()
 
   constructor(
     context: Pick<OperatorContext, 'emit' | 'cache' | 'oldRows'>,
@@ -109,7 +109,7 @@ export class ChangeOutput {
     for (const rows of this.#pending.values()) {
       for (const change of rows.values()) this.#send(change)
     }
-    this.#pending.clear()
+    this.#pending = new Map()
     this.#take()
   }
 
