@@ -2,10 +2,12 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/base/clock.ts'
 import { readFully, type FileHandle, type FileSystem } from '../../src/base/file-system.ts'
 import { MemoryFileSystem } from '../../src/base/memory-file-system.ts'
+import { seededRandom } from '../../src/base/random.ts'
 import type { EmbeddedLog } from '../../src/log/embedded-log.ts'
-import type { CommitOutcome, Log } from '../../src/log/log.ts'
+import type { CommitGroup, CommitOutcome, CommitOwner, Log } from '../../src/log/log.ts'
 import { openLog } from '../../src/log/open-log.ts'
 import { AT_ATTRIBUTES, readI16, RecordBatchWriter } from '../../src/log/record-batch.ts'
+import { SimulatedFileSystem } from '../base/simulated-file-system.ts'
 import { watchedFiles } from '../base/watched-files.ts'
 import { framesOf, newestFrames } from '../fault/journal-frames.ts'
 import { batchOf, utf8, values } from './log-reading.ts'
@@ -80,6 +82,17 @@ async function open(held: HeldSyncs, durability: 'fsync' | 'os' = 'fsync'): Prom
   return log
 }
 
+/** Waits until it is opened. */
+function gate(): { readonly passed: Promise<void>; readonly open: () => void } {
+  let open!: () => void
+  const passed = new Promise<void>((resolve) => (open = resolve))
+  return { passed, open }
+}
+
+const turns = async (): Promise<void> => {
+  for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve))
+}
+
 const settled = () => new Promise((resolve) => setTimeout(resolve, 30))
 
 async function commit(log: Log, text: string): Promise<CommitOutcome> {
@@ -139,6 +152,33 @@ describe('before the sync', () => {
     await producer.close()
   })
 
+  test('acks 0 hears when the record is queued, 1 when it is written, all when it is synced', async () => {
+    const disk = new SimulatedFileSystem()
+    const log = await openLog({ directory: '/data', fileSystem: disk, journalBytesMax: 1 << 20 })
+    opened.push(log)
+    await log.createTopic('a', { partitions: 1 })
+    const gates = { write: gate(), sync: gate() }
+    disk.schedule = async ({ kind, path }, effect) => {
+      if (path.includes('journal.') && (kind === 'write' || kind === 'sync')) await gates[kind].passed
+      return effect()
+    }
+    const answered: (0 | 1 | 'all')[] = []
+    const sent = ([0, 1, 'all'] as const).map((acks) =>
+      log
+        .producer({ acks })
+        .send({ topic: 'a', partition: 0, key: null, value: utf8('x') })
+        .then(() => answered.push(acks)),
+    )
+    await turns()
+    expect(answered).toEqual([0])
+    gates.write.open()
+    await turns()
+    expect(answered).toEqual([0, 1])
+    gates.sync.open()
+    await Promise.all(sent)
+    expect(answered).toEqual([0, 1, 'all'])
+  })
+
   test('a duplicate is not answered before its original is durable', async () => {
     const held = new HeldSyncs()
     const log = (await open(held)) as EmbeddedLog
@@ -186,6 +226,133 @@ describe('before the sync', () => {
     expect(held.syncs - before).toBe(1)
     expect(await values(log, 'a')).toHaveLength(41)
   })
+})
+
+describe('the order of a write', () => {
+  /** A log with a segment in each topic, and what it does to its files, publishes and answers from here on. */
+  async function observed(
+    durability: 'fsync' | 'os' = 'fsync',
+  ): Promise<{ log: Log; owner: CommitOwner; done: string[]; written: Map<string, number> }> {
+    const disk = new SimulatedFileSystem()
+    const log = await openLog({ directory: '/data', fileSystem: disk, durability, journalBytesMax: 1 << 20 })
+    opened.push(log)
+    for (const name of ['a', 'b']) await log.createTopic(name, { partitions: 1 })
+    await commit(log, 'x')
+    const owner = await log.claim('w')
+    const done: string[] = []
+    const written = new Map<string, number>()
+    log.onEndsMoved(() => done.push('publish'))
+    disk.schedule = async ({ kind, path, length }, effect) => {
+      const file = path.includes('journal.') ? 'journal' : path.endsWith('.log') ? 'segment' : path
+      if (kind === 'write') written.set(file, (written.get(file) ?? 0) + length)
+      if (kind !== 'write' && kind !== 'sync' && kind !== 'syncDirectory') return effect()
+      done.push(`${kind} ${file}`)
+      await new Promise((resolve) => setImmediate(resolve))
+      const result = effect()
+      if (kind === 'sync') done.push(`synced ${file}`)
+      return result
+    }
+    return { log, owner, done, written }
+  }
+
+  const both = (owner: CommitOwner, value: string): CommitGroup => ({
+    owner,
+    appends: ['a', 'b'].map((topic) => ({ topic, partition: 0, batches: batchOf(value) })),
+    offsets: [],
+  })
+
+  test('the frame, its sync, the segments without one, all ends, the answer', async () => {
+    const { log, owner, done } = await observed()
+    await log.commit(both(owner, 'y'))
+    done.push('answer')
+    expect(done).toEqual([
+      'write journal',
+      'sync journal',
+      'synced journal',
+      'write segment',
+      'write segment',
+      'publish',
+      'answer',
+    ])
+  })
+
+  test("under 'os' the same without the sync", async () => {
+    const { log, owner, done } = await observed('os')
+    await log.commit(both(owner, 'y'))
+    done.push('answer')
+    expect(done).toEqual(['write journal', 'write segment', 'write segment', 'publish', 'answer'])
+  })
+
+  test('bulk goes to the segments first, all synced at a time, and is not written twice', async () => {
+    const { log, owner, done, written } = await observed()
+    await log.commit(both(owner, 'y'.repeat(200_000)))
+    done.push('answer')
+    expect(done.filter((step) => !step.startsWith('syncDirectory'))).toEqual([
+      'write segment',
+      'write segment',
+      'sync segment',
+      'sync segment',
+      'synced segment',
+      'synced segment',
+      'write journal',
+      'sync journal',
+      'synced journal',
+      'publish',
+      'answer',
+    ])
+    expect(written.get('segment')).toBeGreaterThan(400_000)
+    expect(written.get('journal')).toBe(4096)
+  })
+
+  test('of bulk in a new segment its names are durable too, before the frame', async () => {
+    const { log, owner, done } = await observed()
+    await log.createTopic('new', { partitions: 1 })
+    const { id } = log.topic('new')!
+    done.length = 0
+    const batches = batchOf('y'.repeat(200_000))
+    await log.commit({ owner, appends: [{ topic: 'new', partition: 0, batches }], offsets: [] })
+    const before = done.slice(0, done.indexOf('write journal'))
+    for (const path of [`/data/topics/${id}/0`, `/data/topics/${id}`, '/data/topics'])
+      expect(before).toContain(`syncDirectory ${path}`)
+  })
+})
+
+test('a checkpoint is written while commits go on; those the journal has no room for wait for it', async () => {
+  const disk = new SimulatedFileSystem()
+  const log = await openLog({ directory: '/data', fileSystem: disk, journalBytesMax: 1 << 16 })
+  opened.push(log)
+  await log.createTopic('a', { partitions: 1 })
+  const owner = await log.claim('w')
+  const writing = gate()
+  let answered = 0
+  let answeredBefore: number | null = null
+  disk.schedule = async ({ kind, path }, effect) => {
+    if (kind === 'write' && path.includes('checkpoint.')) {
+      answeredBefore ??= answered
+      await writing.passed
+    }
+    return effect()
+  }
+  const texts = Array.from({ length: 60 }, (_, n) => `${n}`.padEnd(6_000))
+  const sent = texts.map((text) =>
+    log
+      .commit({ owner, appends: [{ topic: 'a', partition: 0, batches: batchOf(text) }], offsets: [] })
+      .then(() => answered++),
+  )
+  for (let before = -1; answered > before || answered === 0;) {
+    before = answered
+    await turns()
+  }
+  expect(answeredBefore).not.toBeNull()
+  expect(answered).toBeGreaterThan(answeredBefore!)
+  expect(answered).toBeLessThan(texts.length)
+  // Nothing the checkpoint on disk needs has been written over.
+  const cut = await openLog({ directory: '/data', fileSystem: disk.afterPowerCut(seededRandom(1)) })
+  expect((await values(cut, 'a')).slice(0, answered)).toEqual(texts.slice(0, answered))
+  await cut.close()
+  writing.open()
+  await Promise.all(sent)
+  expect(await values(log, 'a')).toEqual(texts)
 })
 
 describe('the journal', () => {
