@@ -500,6 +500,51 @@ describe('while a commit is under way', () => {
   })
 })
 
+test('a cycle ends before its time when it has as much to write as one commit takes', async () => {
+  const t = await open({ commitIntervalMs: 1_000_000, transactionBytesMax: 2_000 })
+  await t.add(`${READINGS} ${COPY}`)
+  const endMs = t.clock.nowMs() + 900_000
+  const untilRead = async (rows: number): Promise<void> => {
+    const look = (): number => {
+      // It looks for input a few times per commit.
+      if (t.clock.nowMs() < endMs) t.clock.advanceTo(t.clock.nowMs() + 40_000)
+      return t.worker.status('q0')!.rowsIn
+    }
+    await expect.poll(look, { interval: 1 }).toBe(rows)
+  }
+  await t.produce('s', [reading('a', 1)])
+  await untilRead(1)
+  expect(t.offsets('q0')).toEqual([])
+  await t.produce('s', [reading('a'.repeat(3_000), 2)])
+  await untilRead(2)
+  await expect.poll(() => t.offsets('q0')).toEqual(['s-0 2'])
+  expect(t.clock.nowMs()).toBeLessThanOrEqual(endMs)
+})
+
+describe('transactions of others in the input', () => {
+  const V = (v: number): Buffer => Buffer.from(JSON.stringify({ V: v }))
+
+  test.each([
+    ['committed', ['a {"V":2}', 'a {"V":3}', 'a {"V":4}']],
+    ['aborted', ['a {"V":2}', 'a {"V":4}']],
+  ] as const)('are waited for, and what lies behind them: one that is %s', async (end, lines) => {
+    const t = await open()
+    await t.createTopics(['s'])
+    await t.produce('s', [reading('a', 1)])
+    const producer = t.log.producer({ transactionalId: 'x' })
+    await producer.beginTransaction()
+    await producer.send({ topic: 's', partition: 0, key: Buffer.from('a'), value: V(2), timestampMs: 0 })
+    await t.produce('s', [reading('a', 3)])
+    await t.add(`${READINGS} ${COPY}`)
+    await t.worker.untilIdle()
+    expect(await t.lines('P')).toEqual(['a {"V":2}'])
+    expect(t.offsets('q0')).toEqual(['s-0 1'])
+    await (end === 'committed' ? producer.commitTransaction() : producer.abortTransaction())
+    await t.worker.untilIdle()
+    expect(await t.lines('P')).toEqual(lines)
+  })
+})
+
 describe('processing.guarantee', () => {
   const guarantee = (value: string): QueryChoice => ({ settings: new Map([['processing.guarantee', value]]) })
 
