@@ -122,6 +122,17 @@ describe('what does not add up is thrown away and counted', () => {
     expect((await f.found()).size).toBeGreaterThan(0)
   })
 
+  test('a task record whose commit record is gone', async () => {
+    const { f, disk } = await open()
+    const [last] = disk.range('c', 'd').at(-1)!
+    disk.write([{ key: last, value: null }])
+    await f.start()
+    expect(f.worker.metrics.droppedReasons).toEqual([
+      'query/0: a task record is of a checkpoint that is unknown',
+    ])
+    await f.expectState()
+  })
+
   test('a topic of the same name that is another one', async () => {
     const { f } = await open()
     await f.worker.close()

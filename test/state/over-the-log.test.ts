@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -90,6 +90,33 @@ test('state comes back over the embedded log, with and without its folder', asyn
   rmSync(join(directory, 'state'), { recursive: true })
   running = await start()
   expect(await rows(running.kv)).toEqual({ ...expected, new: 'one' })
+  await running.stop()
+})
+
+test('a folder whose changelog begins behind it is thrown away and counted', async () => {
+  const [state, older] = [join(directory, 'state'), join(directory, 'older')]
+  let running = await start()
+  running.kv.put('a', '1')
+  await running.commit()
+  await running.stop()
+  renameSync(state, older)
+  running = await start()
+  for (const value of ['2', '3']) {
+    running.kv.put('b', value)
+    await running.commit()
+  }
+  const topic = running.task.changelogTopics()[0]!
+  const { highWatermark } = running.log.ends(topic, 1)
+  await running.log.deleteRecords(topic, 1, highWatermark - 1)
+  await running.stop()
+  rmSync(state, { recursive: true })
+  renameSync(older, state)
+
+  running = await start()
+  expect(running.state.metrics.droppedReasons).toEqual([
+    'q/0: the changelog of store rows starts after its checkpoint',
+  ])
+  expect(await rows(running.kv)).toEqual({ b: '3' })
   await running.stop()
 })
 
