@@ -469,6 +469,22 @@ describe('transactions in a compacted topic', () => {
   })
 })
 
+test('segments the journal may still refer to are not cleaned: first comes a checkpoint', async () => {
+  const { disk, clock, log } = await compactedTopic({ 'min.cleanable.dirty.ratio': '0' })
+  await put(log, pairs(['a=1']), pairs(['a=2']))
+  disk.fate = ({ kind, path }) =>
+    kind === 'write' && path.includes('checkpoint') ? { code: 'ENOSPC' } : undefined
+  clock.advanceTo(clock.nowMs() + 11 * 60 * 1000)
+  await log.maintain()
+  await put(log, pairs(['b=1']))
+  await log.maintain()
+  expect(brief(await found(log))).toEqual(['0 a=1', '1 a=2', '2 b=1'])
+  disk.fate = () => undefined
+  await log.maintain()
+  expect(brief(await found(log))).toEqual(['1 a=2', '2 b=1'])
+  await log.close()
+})
+
 test('a damaged segment is left as it is, reported, and harms no other', async () => {
   const { disk, clock, log } = await compactedTopic()
   await put(log, pairs(['a=1']), pairs(['a=2']))

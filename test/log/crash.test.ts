@@ -286,7 +286,17 @@ describe('a disk that fails', () => {
     await append(log, owner, 'a')
     disk.fate = ({ kind, path, length }) =>
       kind === 'write' && path.endsWith('.log') && length > 1000 ? { code: 'ENOSPC' } : undefined
+    const segment = disk.paths().find((path) => path.endsWith('.log'))!
+    const size = async (): Promise<number> => (await disk.open(segment, 'read')).size()
+    const before = await size()
+    // Some of it fits.
+    const fate = disk.fate
+    let pieces = 3
+    disk.fate = (operation) =>
+      operation.kind === 'write' && operation.length > 1000 && pieces-- > 0 ? { bytes: 900 } : fate(operation)
     await expect(append(log, owner, 'x'.repeat(200_000))).rejects.toMatchObject({ code: 'LOG_DISK_FULL' })
+    expect(pieces).toBeLessThan(0)
+    expect(await size()).toBe(before)
     expect(log.health().state).toBe('disk low')
     await append(log, owner, 'b')
     disk.fate = () => undefined

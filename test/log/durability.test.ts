@@ -229,12 +229,12 @@ describe('before the sync', () => {
 })
 
 describe('the order of a write', () => {
-  /** A log with a segment in each topic, and what it does to its files, publishes and answers from here on. */
+  /** A log with a segment in each topic, whose journal would take bulk, too; and what it does to its files, publishes and answers from here on. */
   async function observed(
     durability: 'fsync' | 'os' = 'fsync',
   ): Promise<{ log: Log; owner: CommitOwner; done: string[]; written: Map<string, number> }> {
     const disk = new SimulatedFileSystem()
-    const log = await openLog({ directory: '/data', fileSystem: disk, durability, journalBytesMax: 1 << 20 })
+    const log = await openLog({ directory: '/data', fileSystem: disk, durability, journalBytesMax: 1 << 23 })
     opened.push(log)
     for (const name of ['a', 'b']) await log.createTopic(name, { partitions: 1 })
     await commit(log, 'x')

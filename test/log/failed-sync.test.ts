@@ -146,6 +146,29 @@ describe('a segment whose sync failed', () => {
     await log.close()
   })
 
+  test('the new file has its name for good before a checkpoint counts on it', async () => {
+    const { disk, log: first, written } = await once()
+    const fails = disk.fate
+    disk.fate = () => undefined
+    await first.close()
+    const log = await opened(disk)
+    const owner = await log.claim('w')
+    // Its directory has nothing else to be synced for.
+    let isCheckpointed = false
+    disk.fate = (operation) => {
+      isCheckpointed ||= operation.kind === 'sync' && operation.path.includes('checkpoint')
+      return fails(operation)
+    }
+    while (!isCheckpointed) {
+      const value = `${written.length} ${'d'.repeat(6_000)}`
+      expect((await append(log, owner, value)).kind).toBe('committed')
+      written.push(value)
+    }
+    expect(log.health().detail).toMatch(/written anew/)
+    for (let seed = 0; seed < 8; seed++) expect(await afterPowerCut(disk, seed)).toEqual(written)
+    await log.close()
+  })
+
   test('is written anew with the bulk that was on its way', async () => {
     const { disk, log, owner, written } = await once()
     const bulk = 'x'.repeat(200_000)

@@ -136,6 +136,28 @@ test('retention by size leaves at least that much', async () => {
   await log.close()
 })
 
+test('no segment goes that the journal may still refer to: first comes a checkpoint', async () => {
+  const { disk, clock, log } = await topicWith({ 'retention.ms': String(HOUR_MS) })
+  const values = ['a', 'b', 'c']
+  for (const value of values) await send(log, value)
+  disk.fate = ({ kind, path }) =>
+    kind === 'write' && path.includes('checkpoint') ? { code: 'ENOSPC' } : undefined
+  clock.advanceTo(START_MS + 2 * HOUR_MS)
+  await log.maintain()
+  expect(await left(log)).toEqual(values)
+  expect(await log.deleteRecords('t', 0, 2)).toBe(2)
+  await log.maintain()
+  expect(segmentFiles(disk)).toBe(3)
+  const again = await opened(disk.clone(), clock)
+  expect(await left(again)).toEqual(['c'])
+  await again.close()
+  disk.fate = () => undefined
+  await log.maintain()
+  expect(await left(log)).toEqual([])
+  await vi.waitFor(() => expect(segmentFiles(disk)).toBe(0))
+  await log.close()
+})
+
 describe('deleteRecords', () => {
   test('moves the log start at once, and survives', async () => {
     const { disk, clock, log } = await topicWith({})
