@@ -1,6 +1,7 @@
 import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { crc32c } from '@node-rs/crc32'
 import { expect, test } from 'vitest'
 import type { FileSystem } from '../../src/base/file-system.ts'
 import { MemoryFileSystem } from '../../src/base/memory-file-system.ts'
@@ -8,6 +9,7 @@ import { nodeFileSystem } from '../../src/base/node-file-system.ts'
 import { IndexFiles } from '../../src/log/index-files.ts'
 import type { Log } from '../../src/log/log.ts'
 import { openLog } from '../../src/log/open-log.ts'
+import { RecordBatchWriter } from '../../src/log/record-batch.ts'
 import { SegmentIndex } from '../../src/log/segment-index.ts'
 import { SimulatedFileSystem } from '../base/simulated-file-system.ts'
 import { countingReads } from '../base/watched-files.ts'
@@ -89,6 +91,42 @@ test.each(['.index', '.timeindex', '.indexsum'])(
   },
 )
 
+test('a lookup that lands on another batch than its index says is damage, though the checksums hold', async () => {
+  const disk = new SimulatedFileSystem()
+  const log = await opened(disk)
+  await log.createTopic('t', { partitions: 1 })
+  const owner = await log.claim('w')
+  for (let n = 0; n < 10; n++) {
+    const writer = new RecordBatchWriter()
+    writer.append(1000 + n, null, 0, 0, new Uint8Array(MIB / 4), 0, MIB / 4)
+    await log.commit({
+      owner,
+      appends: [{ topic: 't', partition: 0, batches: writer.finish() }],
+      offsets: [],
+    })
+  }
+  await log.close()
+  const [index, sum] = ['.index', '.indexsum'].map((suffix) => {
+    const path = disk.paths().find((name) => name.endsWith(suffix))!
+    const { buffer } = disk.bytesOf(path)
+    return { path, view: new DataView(buffer) }
+  })
+  // Offset 4 is said to be where offset 6 is: whoever believes it passes over two records.
+  const entry = (offset: number): number => {
+    for (let at = 0; ; at += 8) if (index!.view.getInt32(at) === offset) return at
+  }
+  index!.view.setInt32(entry(4) + 4, index!.view.getInt32(entry(6) + 4))
+  const length = sum!.view.getUint32(12)
+  sum!.view.setUint32(0, crc32c(disk.bytesOf(index!.path).subarray(0, length)))
+  const next = await opened(disk)
+  const corrupt = { code: 'LOG_CORRUPT' }
+  await expect(next.read('t', 0, 4, 1)).rejects.toMatchObject(corrupt)
+  await expect(next.offsetForTime('t', 0, 1005)).rejects.toMatchObject(corrupt)
+  expect(await next.offsetForTime('t', 0, 1002)).toBe(2)
+  expect((await next.read('t', 0, 3, 1)).nextOffset).toBe(4)
+  await next.close()
+})
+
 /** The index of twenty batches of 200 bytes, and where its files go. */
 async function indexOfTwenty(): Promise<{ disk: MemoryFileSystem; index: SegmentIndex }> {
   const disk = new MemoryFileSystem()
@@ -108,6 +146,31 @@ test('an index that tells of what was cut away is not believed when something el
   expect(await new IndexFiles(disk, '/p/0.log').read(4000, 100)).not.toBeNull()
   await new IndexFiles(disk, '/p/0.log').forgetBehind(3000)
   expect(await new IndexFiles(disk, '/p/0.log').read(5000, 100)).toBeNull()
+})
+
+test('an opening that cuts a segment forgets the index of what was there', async () => {
+  const disk = new SimulatedFileSystem()
+  const log = await opened(disk)
+  await log.createTopic('t', { partitions: 1 })
+  await append(log, 0, 1)
+  // What another run wrote behind it, with its index, on a disk whose journal and checkpoint know nothing of it.
+  const longer = disk.clone()
+  const ahead = await opened(longer)
+  await append(ahead, 1, 10)
+  await ahead.close()
+  const cut = disk.clone()
+  const files = longer.paths().filter((path) => path.startsWith('/data/topics/'))
+  expect(files.filter((path) => path.includes('index'))).toHaveLength(3)
+  for (const path of files) await cut.replaceFile(path, longer.bytesOf(path))
+  const next = await opened(cut)
+  const owner = await next.claim('w')
+  for (let n = 1; n < 30; n++) {
+    const batches = batchOf(String(n).padStart(MIB / 8 + n, '.'))
+    await next.commit({ owner, appends: [{ topic: 't', partition: 0, batches }], offsets: [] })
+  }
+  const last = await opened(cut.clone())
+  for (let n = 29; n >= 0; n--) expect(await numberAt(last, n)).toBe(n)
+  await last.close()
 })
 
 test('what is appended to index files is the index', async () => {

@@ -192,6 +192,37 @@ test('an id that was given to a producer is given to no other, after a power cut
   expect((await again.coordinator.initialise(null, 60_000)).producerId).toBe(producerId + 1)
 })
 
+test('a transaction ends in all its partitions and with its offsets, or not at all, whenever the power fails', async () => {
+  const { disk, log } = await fresh()
+  // So many that their markers lie in several sectors.
+  const partitions = Array.from({ length: 12 }, (_, n) => n)
+  await log.createTopic('u', { partitions: partitions.length })
+  const ending = await openTransaction(log)
+  for (const partition of partitions) {
+    await ending.send({ topic: 'u', partition, key: null, value: utf8('of x') })
+  }
+  const cuts: SimulatedFileSystem[] = []
+  const cut = (seeds = 1): void => {
+    for (let seed = 0; seed < seeds; seed++) cuts.push(disk.afterPowerCut(seededRandom(seed)))
+  }
+  disk.schedule = async ({ kind, path }, effect) => {
+    // Before the sync of the frame it may be torn at any sector.
+    if (kind === 'sync' && path.includes('journal.')) cut(40)
+    else if (kind === 'write') cut()
+    return effect()
+  }
+  await ending.commitTransaction()
+  cut()
+  const left = new Set<string>()
+  for (const one of cuts) {
+    const again = await opened(one)
+    const ended = partitions.filter((n) => again.ends('u', n).lastStable > 0)
+    left.add(`${ended.length}, ${(await values(again, 't')).length}, ${again.committedOffsets('g').length}`)
+    await again.close()
+  }
+  expect([...left]).toEqual(['0, 0, 0', '12, 1, 1'])
+})
+
 describe('the chain of frames', () => {
   /** A frame with a checksum that holds. */
   function frameOf(
