@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { systemClock } from '../../src/base/clock.ts'
+import { type Clock, ManualClock, systemClock } from '../../src/base/clock.ts'
 import { readFully, type FileHandle, type FileSystem } from '../../src/base/file-system.ts'
 import { MemoryFileSystem } from '../../src/base/memory-file-system.ts'
 import { seededRandom } from '../../src/base/random.ts'
@@ -232,9 +232,16 @@ describe('the order of a write', () => {
   /** A log with a segment in each topic, whose journal would take bulk, too; and what it does to its files, publishes and answers from here on. */
   async function observed(
     durability: 'fsync' | 'os' = 'fsync',
+    clock: Clock = systemClock,
   ): Promise<{ log: Log; owner: CommitOwner; done: string[]; written: Map<string, number> }> {
     const disk = new SimulatedFileSystem()
-    const log = await openLog({ directory: '/data', fileSystem: disk, durability, journalBytesMax: 1 << 23 })
+    const log = await openLog({
+      directory: '/data',
+      fileSystem: disk,
+      clock,
+      durability,
+      journalBytesMax: 1 << 23,
+    })
     opened.push(log)
     for (const name of ['a', 'b']) await log.createTopic(name, { partitions: 1 })
     await commit(log, 'x')
@@ -274,6 +281,18 @@ describe('the order of a write', () => {
       'publish',
       'answer',
     ])
+  })
+
+  test('when the log falls idle an empty frame seals the last group, synced, once', async () => {
+    const clock = new ManualClock(1_000_000)
+    const { log, owner, done } = await observed('fsync', clock)
+    await log.commit(both(owner, 'y'))
+    done.length = 0
+    for (let n = 0; n < 5; n++) {
+      clock.advanceTo(clock.nowMs() + 100)
+      await turns()
+    }
+    expect(done).toEqual(['write journal', 'sync journal', 'synced journal'])
   })
 
   test("under 'os' the same without the sync", async () => {
