@@ -10,12 +10,12 @@ import { SimulatedFileSystem } from '../base/simulated-file-system.ts'
 /** What is there of the table below: its topic, itself, its query. */
 async function found(disk: SimulatedFileSystem): Promise<string> {
   const log = await openLog({ directory: '/memory', fileSystem: disk })
-  const changes = new Map((await readDefinitions(log)).map(({ key, entry }) => [key, entry]))
-  const kinds = [...changes.values()].map((entry) =>
-    entry?.kind === 'source' && entry.source.name === 'COUNTS' ? 'table' : entry?.kind,
-  )
-  const there = [...kinds.filter((kind) => kind === 'table' || kind === 'query')]
-  if (log.topic('COUNTS') !== undefined) there.push('topic')
+  const entries = new Map((await readDefinitions(log)).map(({ key, entry }) => [key, entry]))
+  const there: string[] = log.topic('COUNTS') === undefined ? [] : ['topic']
+  for (const entry of entries.values()) {
+    if (entry?.kind === 'source' && entry.source.name === 'COUNTS') there.push('table')
+    if (entry?.kind === 'query') there.push('query')
+  }
   await log.close()
   return there.sort().join(' ')
 }

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { ManualClock } from '../../src/base/clock.ts'
 import { MemoryFileSystem } from '../../src/base/memory-file-system.ts'
@@ -8,7 +11,9 @@ const DAY_MS = 24 * 60 * 60 * 1000
 
 test('what was created and dropped leaves nothing behind, tombstones neither', async () => {
   const clock = new ManualClock(1_000_000)
-  const place = { dataDirectory: '/data', fileSystem: new MemoryFileSystem(), clock }
+  // LevelDB does its own files, in a place of the test's own.
+  const dataDirectory = mkdtempSync(join(tmpdir(), 'millrace-definitions-'))
+  const place = { dataDirectory, fileSystem: new MemoryFileSystem(), clock }
   let db = await Millrace.open(place)
   await db.sql("CREATE STREAM kept (a INT) WITH (kafka_topic='kept', value_format='JSON', partitions=1);")
   for (let i = 0; i < 20; i++) {
@@ -41,4 +46,5 @@ test('what was created and dropped leaves nothing behind, tombstones neither', a
   expect(await definitions()).toHaveLength(21)
   await db.sql('DESCRIBE kept;')
   await db.close()
+  rmSync(dataDirectory, { recursive: true })
 })
