@@ -259,7 +259,7 @@ plainTest('pages that split while a checkpoint is put together are in it', async
   const bench = new Bench(1, 1 << 30)
   await bench.start()
   let expected: ReadonlyMap<string, number> = new Map()
-  for (let i = 0; i < 30; i++) {
+  for (let i = 0; i < 12; i++) {
     const saved = bench.worker.checkpoint()
     // New keys, among those of before, in the turns between its steps.
     for (let turn = 0; turn < 3; turn++) {

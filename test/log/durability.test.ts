@@ -12,7 +12,7 @@ import { watchedFiles } from '../base/watched-files.ts'
 import { framesOf, newestFrames } from '../fault/journal-frames.ts'
 import { batchOf, utf8, values } from './log-reading.ts'
 
-/* What DURABILITY says of one write, of one frame: what is in the way of each promise, held still. */
+/* What docs/guarantees.md promises of one write, of one frame: what is in the way of each promise, held still. */
 
 /** A file system whose syncs of the journal wait until they are let go; counts them. */
 class HeldSyncs {

@@ -10,7 +10,7 @@ import { SimulatedFileSystem } from '../base/simulated-file-system.ts'
 import { type FramePlace, framesOf } from '../fault/journal-frames.ts'
 import { batchOf, utf8, values } from './log-reading.ts'
 
-/* What DURABILITY says of opening a log whose process is gone, one promise at a time. */
+/* What docs/guarantees.md promises of opening a log whose process is gone, one promise at a time. */
 
 const JOURNAL = '/data/journal.0'
 const DAY_MS = 24 * 60 * 60 * 1000
