@@ -235,13 +235,11 @@ export class InputFeed {
     if (reads.length > 0) await Promise.all(reads)
     const ready = active.filter((s) => s.waiting !== null)
     if (ready.length === 0) return false
-    // Only the inputs of one group meet; a lone one goes as a whole.
-    if (ready.length === 1) this.#handOver(ready[0]!, group.length === 1 ? this.#rowsMax : Infinity, null)
-    else {
-      const first = ready.reduce((a, b) => (isBefore(b, a) ? b : a))
-      const bound = { timeMs: first.readTimeMs, rank: first.rank }
-      for (const state of ready) this.#handOver(state, Infinity, bound)
-    }
+    // Only the inputs of one group meet, and are cut at a common time; one that is alone may be cut anywhere.
+    const first = ready.length === 1 ? null : ready.reduce((a, b) => (isBefore(b, a) ? b : a))
+    const bound = first === null ? null : { timeMs: first.readTimeMs, rank: first.rank }
+    const rowsMax = group.length === 1 ? this.#rowsMax : Infinity
+    for (const state of ready) this.#handOver(state, rowsMax, bound)
     await this.#run.drain()
     // Everything handed over has left as bytes or lies in state: nothing refers to the slices any more.
     for (const slice of this.#finished.splice(0)) slice.release()

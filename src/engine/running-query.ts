@@ -374,7 +374,7 @@ export class RunningQuery {
       timestampAfterMaxMs: timestampAfterMaxMs(settings, compatibility),
       onExpired: (expired) => this.#inputExpired(expired),
     })
-    const startsEarly = run.isByPartition && !this.#paused && this.#restoreFailure === null
+    const startsEarly = states.size > 1 && run.isByPartition && !this.#paused && this.#restoreFailure === null
     this.#restoreFailure = null
     const tasks = startsEarly ? await soonestFirst([...states.values()], feed) : [...states.values()]
     const first = startsEarly ? 1 : tasks.length

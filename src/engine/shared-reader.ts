@@ -151,13 +151,13 @@ export class SharedReader {
 
   /** The read of these records: the one begun ahead, if it is that, or a new one. */
   #begun(shared: SharedSource, topic: string, partition: number, fromOffset: number): BegunRead {
-    const ahead = shared.ahead.get(partition)
-    if (ahead === undefined) return this.#begin(shared, topic, partition, fromOffset)
+    const ahead = shared.ahead.get(partition) ?? null
+    if (ahead === null) return this.#begin(shared, topic, partition, fromOffset)
     if (ahead.fromOffset !== fromOffset && shared.slices.get(partition)?.fromOffset !== fromOffset) {
       // Somebody elsewhere in the topic; those who go on from the last slice will still want it.
       return this.#begin(shared, topic, partition, fromOffset)
     }
-    shared.ahead.delete(partition)
+    shared.ahead.set(partition, null)
     if (ahead.fromOffset === fromOffset) return ahead
     const giveBack = (): void => this.#pool.give(ahead.memory)
     ahead.reading.then(giveBack, giveBack)
@@ -214,7 +214,7 @@ interface SharedSource {
   /** The last slice of each partition. */
   readonly slices: Map<number, CachedSlice>
   /** The slice behind the last one, where more than a slice is waiting: read while that one is worked off. */
-  readonly ahead: Map<number, BegunRead>
+  readonly ahead: Map<number, BegunRead | null>
 }
 
 interface BegunRead {

@@ -11,7 +11,7 @@ export class FlushRule {
   readonly #state: LogState
   readonly #clock: Clock
   /** Records since the last sync, by topic id and partition. */
-  readonly #records = new Map<string, number>()
+  #records = new Map<string, number>()
   /** When the first of `flush.ms` runs out. */
   #dueMs = Infinity
 
@@ -45,7 +45,7 @@ export class FlushRule {
   }
 
   synced(): void {
-    this.#records.clear()
+    this.#records = new Map()
     this.#dueMs = Infinity
   }
 }

@@ -191,13 +191,14 @@ export class TaskState implements TaskStores {
 
   /** How many changelog records {@link restore} would read, as far as can be told before. */
   async recordsToRestore(): Promise<number> {
+    const stores = [...this.#stores.values()]
+    if (stores.every((open) => this.#changelogEnd(open) === 0)) return 0
     await this.#host.ready()
     const record = this.#host.source === null ? null : await this.#host.taskRecord(this.id)
-    let records = 0
-    for (const [name, open] of this.#stores) {
-      records += Math.max(0, this.#changelogEnd(open) - (record?.stores[name]?.position ?? 0))
-    }
-    return records
+    return stores.reduce((sum, open) => {
+      const position = record?.stores[open.store.name]?.position ?? 0
+      return sum + Math.max(0, this.#changelogEnd(open) - position)
+    }, 0)
   }
 
   /** Resolves when a piece of the restore under way is done, or all of it: others may work between two pieces. */

@@ -9,7 +9,7 @@ import { ModelDisk } from '../../src/state/model-storage.ts'
 import { codecOf, textShape } from '../../src/state/value-codec.ts'
 import { WorkerState } from '../../src/state/worker-state.ts'
 import { memoryFiles } from './memory-files.ts'
-import { MemoryLog, owner } from './memory-log.ts'
+import { commitCycle, MemoryLog } from './memory-log.ts'
 import { files, Fixture } from './state-fixture.ts'
 
 /** A checkpoint, and cycles in between its steps. */
@@ -213,8 +213,7 @@ test('tasks are saved in turn, a quarter of all there is to replay at a time', a
   const change = async (n: number, records: number): Promise<void> => {
     const { task, kv } = tasks[n]!
     for (let i = 0; i < records; i++) kv.put(`key-${keys++}`, 'value')
-    const outcome = await log.commit({ owner, appends: task.flush(), offsets: [] })
-    if (outcome.kind === 'committed') task.committed(outcome.baseOffsets)
+    await commitCycle(log, task)
   }
   const unsaved = async (): Promise<number[]> => {
     state.checkpointIfDue()

@@ -7,6 +7,7 @@ import { ModelDisk } from '../../src/state/model-storage.ts'
 import { codecOf, textShape } from '../../src/state/value-codec.ts'
 import { WorkerState } from '../../src/state/worker-state.ts'
 import { SimulatedFileSystem } from '../base/simulated-file-system.ts'
+import { commitCycle } from './memory-log.ts'
 
 class Machine {
   readonly clock = new ManualClock(1_000_000)
@@ -66,9 +67,7 @@ class Machine {
 type Running = Awaited<ReturnType<Machine['start']>>
 
 async function commit({ log, owner, task }: Running): Promise<void> {
-  const outcome = await log.commit({ owner, appends: task.flush(), offsets: [] })
-  if (outcome.kind !== 'committed') throw new Error(outcome.kind)
-  task.committed(outcome.baseOffsets)
+  await commitCycle(log, task, owner)
 }
 
 /*

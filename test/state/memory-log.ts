@@ -15,6 +15,7 @@ import {
   readI64,
   writeI64,
 } from '../../src/log/record-batch.ts'
+import type { TaskState } from '../../src/state/task-state.ts'
 
 /** As much of a log as state needs: topics, commits, reads. Batches of a partition lie in memory. */
 export class MemoryLog implements Pick<
@@ -118,4 +119,11 @@ function batchesOf(bytes: Uint8Array): Uint8Array[] {
     at = end
   }
   return batches
+}
+
+/** Ends the open cycle of a task, and commits it. */
+export async function commitCycle(log: Pick<Log, 'commit'>, task: TaskState, by = owner): Promise<void> {
+  const outcome = await log.commit({ owner: by, appends: task.flush(), offsets: [] })
+  if (outcome.kind !== 'committed') throw new Error(outcome.kind)
+  task.committed(outcome.baseOffsets)
 }

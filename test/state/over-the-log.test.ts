@@ -10,6 +10,7 @@ import type { KeyValueStore } from '../../src/state/store.ts'
 import type { TaskState } from '../../src/state/task-state.ts'
 import { codecOf, textShape } from '../../src/state/value-codec.ts'
 import { WorkerState } from '../../src/state/worker-state.ts'
+import { commitCycle } from './memory-log.ts'
 
 let directory: string
 beforeEach(() => {
@@ -52,9 +53,7 @@ async function start(taskIds: readonly string[] = ['q/0']): Promise<Running> {
     task,
     kv,
     async commit() {
-      const outcome = await log.commit({ owner, appends: task.flush(), offsets: [] })
-      if (outcome.kind !== 'committed') throw new Error(outcome.kind)
-      task.committed(outcome.baseOffsets)
+      await commitCycle(log, task, owner)
     },
     async stop() {
       await state.close()

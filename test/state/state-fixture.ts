@@ -8,7 +8,7 @@ import type { TaskState } from '../../src/state/task-state.ts'
 import { codecOf, textShape } from '../../src/state/value-codec.ts'
 import { WorkerState, type WorkerStateOptions } from '../../src/state/worker-state.ts'
 import { memoryFiles } from './memory-files.ts'
-import { MemoryLog, owner } from './memory-log.ts'
+import { commitCycle, MemoryLog } from './memory-log.ts'
 
 export const files = {
   makeDirectory: (path: string) => mkdir(path, { recursive: true }).then(() => {}),
@@ -89,8 +89,7 @@ export class Fixture {
         if (startMs !== undefined && Number(startMs) < this.expiredMs) this.expected.delete(key)
       }
     }
-    const outcome = await this.log.commit({ owner, appends: this.task.flush(), offsets: [] })
-    if (outcome.kind === 'committed') this.task.committed(outcome.baseOffsets)
+    await commitCycle(this.log, this.task)
   }
 
   async found(): Promise<Map<string, string>> {

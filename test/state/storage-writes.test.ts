@@ -9,7 +9,7 @@ import type { StateStorage } from '../../src/state/state-storage.ts'
 import { codecOf, textShape } from '../../src/state/value-codec.ts'
 import { WorkerState } from '../../src/state/worker-state.ts'
 import { memoryFiles } from './memory-files.ts'
-import { MemoryLog, owner } from './memory-log.ts'
+import { commitCycle, MemoryLog } from './memory-log.ts'
 import { Fixture } from './state-fixture.ts'
 
 /* What a checkpoint puts into its storage, and what is read of it: the reasons why it is cheap. */
@@ -53,18 +53,13 @@ async function start(memoryBytesMax?: number): Promise<{ f: Fixture; disk: Notin
   return { f, disk }
 }
 
-async function commit(f: Fixture): Promise<void> {
-  const outcome = await f.log.commit({ owner, appends: f.task.flush(), offsets: [] })
-  if (outcome.kind === 'committed') f.task.committed(outcome.baseOffsets)
-}
-
 test('what is born and expires between two checkpoints never reaches storage', async () => {
   const { f, disk } = await start()
   for (let n = 0; n < 500; n++) f.windows.put(`key-${n}`, n % 100, 'w')
-  await commit(f)
+  await commitCycle(f.log, f.task)
   f.windows.put('later', 1_000, 'w')
   f.windows.expire(900)
-  await commit(f)
+  await commitCycle(f.log, f.task)
   await f.worker.checkpoint()
   expect(disk.pagesWritten()).toHaveLength(1)
   const left: string[] = []
@@ -76,12 +71,12 @@ test('entries are packed, and one that changed over and over is written once', a
   const { f, disk } = await start()
   for (let round = 0; round < 20; round++) {
     for (let n = 0; n < 640; n++) f.kv.put(`key-${String(n).padStart(4, '0')}`, `${round}`)
-    await commit(f)
+    await commitCycle(f.log, f.task)
   }
   await f.worker.checkpoint()
   expect(disk.pagesWritten().length).toBeLessThanOrEqual(640 / 40)
   f.kv.put('key-0100', 'changed')
-  await commit(f)
+  await commitCycle(f.log, f.task)
   await f.worker.checkpoint()
   expect(disk.pagesWritten()).toHaveLength(1)
 })
@@ -105,7 +100,7 @@ test('a rebuild writes its pages in the order of their keys', async () => {
   const random = seededRandom(1)
   for (let i = 0; i < 10; i++) {
     for (let n = 0; n < 300; n++) f.kv.put(`key-${random.below(1e6)}`, 'value')
-    await commit(f)
+    await commitCycle(f.log, f.task)
   }
   // Nothing was saved: the folder is gone.
   disk.crash('lost-tail', seededRandom(1), 1_000)
@@ -122,7 +117,7 @@ test('a key that is not in memory costs one page', async () => {
   const { f, disk } = await start(1)
   const name = (n: number): string => `key-${String(n).padStart(4, '0')}`
   for (let n = 0; n < 2_000; n++) f.kv.put(name(n), `${n}`)
-  await commit(f)
+  await commitCycle(f.log, f.task)
   await f.worker.checkpoint()
   await f.worker.close()
   await f.start()
@@ -138,14 +133,14 @@ test('a key that is not in memory costs one page', async () => {
 test('an expiry is one record, hides at its commit what storage still holds, and a clear that was lost is repeated', async () => {
   const { f, disk } = await start()
   for (let n = 0; n < 1_000; n++) f.windows.put(`key-${n}`, n % 500, 'w')
-  await commit(f)
+  await commitCycle(f.log, f.task)
   await f.worker.checkpoint()
   const stored = (): number => disk.range('p', 'q').length
   const pages = stored()
   expect(pages).toBeGreaterThan(10)
   const end = f.log.log.ends('windows-changelog', 0).highWatermark
   f.windows.expire(1_000)
-  await commit(f)
+  await commitCycle(f.log, f.task)
   expect(f.log.log.ends('windows-changelog', 0).highWatermark).toBe(end + 1)
   expect(stored()).toBe(pages)
   expect(await f.windows.fetchCommitted('key-1', 0, 1e9)).toEqual([])
@@ -156,7 +151,7 @@ test('an expiry is one record, hides at its commit what storage still holds, and
     expect(f.worker.metrics.dropped).toBe(0)
   }
   f.kv.put('a', '1')
-  await commit(f)
+  await commitCycle(f.log, f.task)
   await f.worker.checkpoint()
   // A clear is in batches of its own, of which a crash takes the last.
   await new Promise((resolve) => setImmediate(resolve))
@@ -164,7 +159,7 @@ test('an expiry is one record, hides at its commit what storage still holds, and
   await f.start()
   expect(f.worker.metrics.dropped).toBe(0)
   f.kv.put('b', '1')
-  await commit(f)
+  await commitCycle(f.log, f.task)
   await f.worker.checkpoint()
   await f.worker.close()
   expect(stored()).toBe(1)
@@ -190,8 +185,7 @@ test('names of tasks that begin alike keep their pages apart', async () => {
     const kv = task.keyValue('kv', codecOf(textShape))
     await task.restore()
     kv.put('id', id)
-    const outcome = await log.commit({ owner, appends: task.flush(), offsets: [] })
-    if (outcome.kind === 'committed') task.committed(outcome.baseOffsets)
+    await commitCycle(log, task)
   }
   await state.close()
   state = await opened()
@@ -214,7 +208,7 @@ test('commit records of the last four write buffers are kept, without a gap', as
   let value = 0
   const save = async (key: string, bytes: number): Promise<void> => {
     f.kv.put(key, `${value++}`.padEnd(bytes))
-    await commit(f)
+    await commitCycle(f.log, f.task)
     await f.worker.checkpoint()
   }
   for (let n = 1; n <= 12; n++) await save('small', 1)

@@ -13,7 +13,7 @@ import type { KeyValueStore, SessionStore, WindowStore } from '../../src/state/s
 import type { TaskState } from '../../src/state/task-state.ts'
 import { codecOf, sqlValueCodec, textShape } from '../../src/state/value-codec.ts'
 import { WorkerState } from '../../src/state/worker-state.ts'
-import { MemoryLog, owner } from './memory-log.ts'
+import { commitCycle, MemoryLog, owner } from './memory-log.ts'
 
 const BUCKET_MS = 100
 const directories: string[] = []
@@ -57,9 +57,7 @@ class Harness {
   }
 
   async commit(): Promise<void> {
-    const outcome = await this.log.commit({ owner, appends: this.task.flush(), offsets: [] })
-    if (outcome.kind !== 'committed') throw new Error(outcome.kind)
-    this.task.committed(outcome.baseOffsets)
+    await commitCycle(this.log, this.task)
   }
 
   /** The worker ends without saying goodbye and a new one takes over. */
